@@ -1,0 +1,103 @@
+/** The command line of the bench and the sizes that follow from it. */
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+
+const KIB = 1024;
+const MIB = KIB * KIB;
+const GIB = KIB * MIB;
+
+/** Names of the suites, in the order in which they run and are reported. */
+export const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop'];
+
+export const helpText = `Usage: npm run bench -- [options]
+
+Measures e2eeftp beside a plain TCP copy, scp, ssh2 and sshd on loopback.
+A full run writes bench/RESULTS.md; --quick and --only print unless --write is given.
+
+  --quick           256 MiB and 3 rounds instead of 2 GiB and 5
+  --only NAME       only this suite (repeatable): ${suiteNames.join(', ')}
+  --rounds N        measured rounds after the warm-up round
+  --size MIB        size of the transferred file in MiB (a multiple of 8)
+  --dir DIR         folder for the files, best a tmpfs (default /dev/shm)
+  --disk-dir DIR    folder for the large sparse file of "memory" (default: the system's temp folder)
+  --sshd PATH       the sshd to compare with (default: found in PATH and /usr/sbin)
+  --no-build        measure what is built already
+  --write           write bench/RESULTS.md in any case
+  --json FILE       also write every sample as JSON
+  --help
+`;
+
+/**
+ * @typedef {object} Options
+ * @property {boolean} help
+ * @property {boolean} build whether to build before measuring
+ * @property {boolean} quick
+ * @property {string[]} suites the suites to run, in order
+ * @property {boolean} write whether RESULTS.md is written
+ * @property {string | null} json file for the raw samples
+ * @property {string} dir parent of the scratch folder
+ * @property {string} diskDir parent of the scratch folder for the sparse file
+ * @property {string | null} sshd path of the sshd to use
+ * @property {number} rounds measured rounds
+ * @property {number} fileBytes length of the transferred file
+ * @property {number} sparseBytes length of the sparse file of the memory suite
+ * @property {number} handshakes handshakes of one measured run
+ * @property {number} logins ssh logins and key exchanges of one measured run
+ * @property {number} loopSeconds shortest time for which the event loops are watched
+ */
+
+/**
+ * @param {string[]} argv
+ * @returns {Options}
+ * @throws {Error} on an unknown option, suite or number
+ */
+export function parseOptions(argv) {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      help: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      size: { type: 'string' },
+      dir: { type: 'string', default: '/dev/shm' },
+      'disk-dir': { type: 'string', default: os.tmpdir() },
+      sshd: { type: 'string' },
+      'no-build': { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      json: { type: 'string' },
+    },
+  });
+  const unknown = values.only?.find((name) => !suiteNames.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`Unknown suite "${unknown}": choose from ${suiteNames.join(', ')}`);
+  }
+  const full = !values.quick && values.only === undefined && values.size === undefined;
+  const mebibytes = positive('--size', values.size, values.quick ? 256 : 2 * KIB);
+  if (mebibytes % 8 !== 0) throw new Error('--size must be a multiple of 8');
+  return {
+    help: values.help,
+    build: !values['no-build'],
+    quick: values.quick,
+    suites: suiteNames.filter((name) => values.only?.includes(name) ?? true),
+    write: values.write || full,
+    json: values.json ?? null,
+    dir: values.dir,
+    diskDir: values['disk-dir'],
+    sshd: values.sshd ?? null,
+    rounds: positive('--rounds', values.rounds, values.quick ? 3 : 5),
+    fileBytes: mebibytes * MIB,
+    sparseBytes: (values.quick ? 2 : 20) * GIB,
+    handshakes: values.quick ? 2000 : 20_000,
+    logins: values.quick ? 8 : 40,
+    loopSeconds: values.quick ? 2 : 10,
+  };
+}
+
+/** @returns {number} the whole number above 0 in `text`, or `fallback` when it is missing */
+function positive(name, text, fallback) {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} wants a whole number`);
+  return value;
+}

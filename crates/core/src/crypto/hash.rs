@@ -1,0 +1,70 @@
+//! SHA-2 and HMAC-SHA384.
+
+use ring::digest::{self, Context, SHA256, SHA384, SHA512};
+use ring::hmac::{self, HMAC_SHA384};
+
+use crate::Error;
+
+/// Length of a SHA-384 hash, of every secret of the key schedule and of a Finished code.
+pub(crate) const HASH_LEN: usize = 48;
+
+/// A running SHA-384.
+#[derive(Clone)]
+pub(crate) struct Sha384(Context);
+
+impl Sha384 {
+    pub(crate) fn new() -> Self {
+        Self(Context::new(&SHA384))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of everything so far; the running hash can go on.
+    pub(crate) fn current(&self) -> [u8; HASH_LEN] {
+        to_array(self.0.clone().finish().as_ref())
+    }
+}
+
+pub(crate) fn sha384(bytes: &[u8]) -> [u8; HASH_LEN] {
+    to_array(digest::digest(&SHA384, bytes).as_ref())
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    to_array(digest::digest(&SHA256, bytes).as_ref())
+}
+
+pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
+    to_array(digest::digest(&SHA512, bytes).as_ref())
+}
+
+/// HMAC-SHA384 over the concatenation of `parts`.
+pub(crate) fn hmac384(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LEN] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA384, key));
+    for part in parts {
+        context.update(part);
+    }
+    to_array(context.sign().as_ref())
+}
+
+/// Compares an HMAC-SHA384 code in constant time.
+///
+/// # Errors
+/// `fault` when the code is not the one of `message`.
+pub(crate) fn verify_hmac384(
+    key: &[u8],
+    message: &[u8],
+    code: &[u8],
+    fault: impl Into<Error>,
+) -> Result<(), Error> {
+    hmac::verify(&hmac::Key::new(HMAC_SHA384, key), message, code).map_err(|_| fault.into())
+}
+
+/// Copies a digest, whose length its algorithm fixes, into an array of that length.
+fn to_array<const N: usize>(digest: &[u8]) -> [u8; N] {
+    debug_assert_eq!(digest.len(), N, "the algorithm fixes the length");
+    let mut out = [0; N];
+    out.copy_from_slice(digest);
+    out
+}

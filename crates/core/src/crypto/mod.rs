@@ -1,0 +1,17 @@
+//! The one place that names a cryptography crate.
+//!
+//! Everything else in this crate calls the small surface below, so that a back end can be
+//! replaced here. Nothing in this module keeps state beyond the keys it is given.
+
+pub(crate) mod aead;
+mod cpu;
+pub(crate) mod ed25519;
+pub(crate) mod hash;
+pub(crate) mod kdf;
+pub(crate) mod kem;
+mod os_random;
+mod root_hash;
+
+pub use cpu::has_aes_hardware;
+pub use os_random::OsRandom;
+pub use root_hash::RootHasher;

@@ -1,0 +1,114 @@
+//! The key schedule (`docs/PROTOCOL.md` §5): from the shared secrets to the traffic keys.
+//!
+//! Each stage consumes the one before it, so that a secret is wiped as soon as the next exists.
+
+use zeroize::Zeroizing;
+
+use crate::crypto::aead::{DirectionKey, KEY_LEN, NONCE_LEN};
+use crate::crypto::hash::{HASH_LEN, hmac384, sha384, verify_hmac384};
+use crate::crypto::kdf::{Secret, derive, extract};
+use crate::handshake::Suite;
+use crate::{Error, Exporter, PeerFault};
+
+/// The stage that knows the join secret, or that there is none.
+pub(crate) struct EarlySecrets(Secret);
+
+impl EarlySecrets {
+    pub(crate) fn new(join_secret: Option<&[u8; HASH_LEN]>) -> Self {
+        let zero = [0; HASH_LEN];
+        Self(extract(&zero, join_secret.unwrap_or(&zero)))
+    }
+
+    /// The code with which a `ClientHello` proves that its sender knows the join secret;
+    /// `hello_start` is the `ClientHello` up to and including the join id.
+    pub(crate) fn binder(&self, hello_start: &[u8]) -> [u8; HASH_LEN] {
+        hmac384(&*self.binder_key(), &[&sha384(hello_start)])
+    }
+
+    /// Checks a binder in constant time.
+    pub(crate) fn verify_binder(&self, hello_start: &[u8], binder: &[u8]) -> Result<(), Error> {
+        verify_hmac384(&*self.binder_key(), &sha384(hello_start), binder, PeerFault::Join)
+    }
+
+    fn binder_key(&self) -> Secret {
+        derive(&self.0, "join binder", &sha384(b""))
+    }
+
+    /// The next stage: `shared` is the X-Wing secret, `hellos` the transcript through M3.
+    pub(crate) fn into_handshake(
+        self,
+        shared: &Zeroizing<[u8; 32]>,
+        hellos: &[u8; HASH_LEN],
+    ) -> HandshakeSecrets {
+        let salt: Secret = derive(&self.0, "derived", &sha384(b""));
+        let handshake = extract(&salt, &**shared);
+        let salt: Secret = derive(&handshake, "derived", &sha384(b""));
+        HandshakeSecrets {
+            client: TrafficSecret(derive(&handshake, "c hs", hellos)),
+            server: TrafficSecret(derive(&handshake, "s hs", hellos)),
+            master: extract(&salt, &[0; HASH_LEN]),
+        }
+    }
+}
+
+/// The stage that seals M4 and M5.
+pub(crate) struct HandshakeSecrets {
+    pub(crate) client: TrafficSecret,
+    pub(crate) server: TrafficSecret,
+    master: Secret,
+}
+
+impl HandshakeSecrets {
+    /// The last stage: `whole` is the transcript through the client's Finished.
+    pub(crate) fn into_application(self, whole: &[u8; HASH_LEN]) -> ApplicationSecrets {
+        ApplicationSecrets {
+            client: TrafficSecret(derive(&self.master, "c ap", whole)),
+            server: TrafficSecret(derive(&self.master, "s ap", whole)),
+            exporter: Exporter::new(
+                derive(&self.master, "exp master", whole),
+                derive(&self.master, "res master", whole),
+            ),
+        }
+    }
+}
+
+/// The stage that protects what is said after the handshake.
+pub(crate) struct ApplicationSecrets {
+    pub(crate) client: TrafficSecret,
+    pub(crate) server: TrafficSecret,
+    pub(crate) exporter: Exporter,
+}
+
+/// The secret behind the keys of one direction.
+pub(crate) struct TrafficSecret(Secret);
+
+impl TrafficSecret {
+    /// The key and iv of this secret, with sequence numbers from 0.
+    pub(crate) fn direction_key(&self, suite: Suite) -> Result<DirectionKey, Error> {
+        let key = derive::<KEY_LEN>(&self.0, "key", b"");
+        DirectionKey::new(suite, &key, derive::<NONCE_LEN>(&self.0, "iv", b""))
+    }
+
+    /// Replaces the secret by its successor and wipes it.
+    pub(crate) fn advance(&mut self) {
+        self.0 = derive(&self.0, "upd", b"");
+    }
+
+    /// The Finished code over `transcript`.
+    pub(crate) fn finished(&self, transcript: &[u8; HASH_LEN]) -> [u8; HASH_LEN] {
+        hmac384(&*self.finished_key(), &[transcript])
+    }
+
+    /// Checks a Finished code in constant time.
+    pub(crate) fn verify_finished(
+        &self,
+        transcript: &[u8; HASH_LEN],
+        code: &[u8],
+    ) -> Result<(), Error> {
+        verify_hmac384(&*self.finished_key(), transcript, code, PeerFault::Finished)
+    }
+
+    fn finished_key(&self) -> Secret {
+        derive(&self.0, "finished", b"")
+    }
+}

@@ -1,0 +1,17 @@
+//! What can sign for an identity: a key in memory, an agent, a token.
+
+use crate::Error;
+use crate::identity::PublicKey;
+
+/// Signs for one identity.
+pub trait Signer: Send + Sync {
+    /// The public key that verifies the signatures.
+    fn public_key(&self) -> &PublicKey;
+
+    /// The Ed25519 signature over `message`, which is a complete SSHSIG signed-data blob
+    /// (`SSHSIG ‖ namespace ‖ reserved ‖ hash algorithm ‖ hash`) and is signed as it is.
+    ///
+    /// # Errors
+    /// Whatever keeps the key from being used. A wrong signature is noticed by the caller.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error>;
+}

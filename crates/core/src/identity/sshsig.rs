@@ -1,0 +1,36 @@
+//! Signatures in the SSHSIG format (`PROTOCOL.sshsig` in the sources of OpenSSH).
+//!
+//! A namespace keeps a signature from being taken for one of another purpose, and the format
+//! keeps it from being taken for an SSH login. An ssh-agent can make one, and
+//! `ssh-keygen -Y verify` can check one.
+
+use crate::crypto::hash::sha512;
+use crate::identity::wire::{put_string, signature_blob};
+use crate::identity::{PublicKey, pem};
+
+const MAGIC: &[u8] = b"SSHSIG";
+const HASH: &[u8] = b"sha512";
+
+/// What is really signed for `message`: `"SSHSIG" ‖ string namespace ‖ string "" ‖
+/// string "sha512" ‖ string SHA-512(message)`.
+pub fn signed_data(namespace: &str, message: &[u8]) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    put_string(&mut out, namespace.as_bytes());
+    put_string(&mut out, b"");
+    put_string(&mut out, HASH);
+    put_string(&mut out, &sha512(message));
+    out
+}
+
+/// The signature file that `ssh-keygen -Y verify` takes, for a `signature` over
+/// [`signed_data`] in `namespace` by `key`.
+pub fn armored(key: &PublicKey, namespace: &str, signature: &[u8; 64]) -> String {
+    let mut blob = MAGIC.to_vec();
+    blob.extend_from_slice(&1u32.to_be_bytes());
+    put_string(&mut blob, &key.to_ssh_blob());
+    put_string(&mut blob, namespace.as_bytes());
+    put_string(&mut blob, b"");
+    put_string(&mut blob, HASH);
+    put_string(&mut blob, &signature_blob(signature));
+    pem::encode(&blob, "SSH SIGNATURE", 70).to_string()
+}

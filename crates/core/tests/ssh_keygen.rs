@@ -1,0 +1,130 @@
+//! The real `ssh-keygen` reads our keys, we read its keys, and it verifies our signatures.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use common::{Peers, identity};
+use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer as _, sshsig};
+use e2eeftp_core::{Error, KeyFault};
+use tempfile::TempDir;
+
+fn ssh_keygen(dir: &Path, args: &[&str], stdin: &[u8]) -> Output {
+    use std::io::Write as _;
+    let mut child = Command::new("ssh-keygen")
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("this test runs ssh-keygen: install the package openssh-client");
+    child.stdin.take().unwrap().write_all(stdin).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn stdout_of(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn write_secret(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn it_reads_the_keys_we_write() {
+    let dir = TempDir::new().unwrap();
+    for (name, comment) in [("one", ""), ("two", "user@host"), ("three", "a longer comment")] {
+        let key = identity(name);
+        write_secret(&dir.path().join("key"), &key.to_openssh(comment));
+        let public = stdout_of(&ssh_keygen(dir.path(), &["-y", "-f", "key"], b""));
+        assert_eq!(public.trim(), key.public_key().to_openssh_line(comment));
+        assert_eq!(PublicKey::from_text(&public), Ok(key.public_key().clone()));
+
+        let line = key.public_key().to_openssh_line("comment");
+        std::fs::write(dir.path().join("key.pub"), line).unwrap();
+        let listed = stdout_of(&ssh_keygen(dir.path(), &["-l", "-f", "key.pub"], b""));
+        assert_eq!(listed.split(' ').nth(1), Some(&*key.public_key().fingerprint()));
+    }
+}
+
+#[test]
+fn we_read_the_keys_it_writes() {
+    let dir = TempDir::new().unwrap();
+    for (file, passphrase) in [("plain", ""), ("locked", "secret words")] {
+        let args = ["-q", "-t", "ed25519", "-N", passphrase, "-C", "its comment", "-f", file];
+        stdout_of(&ssh_keygen(dir.path(), &args, b""));
+        let text = std::fs::read(dir.path().join(file)).unwrap();
+        let line = std::fs::read_to_string(dir.path().join(file).with_extension("pub")).unwrap();
+        let public = PublicKey::from_text(&line).unwrap();
+        assert_eq!(public.to_openssh_line("its comment"), line.trim());
+        let read = |passphrase| IdentityKey::from_text(&text, passphrase);
+        if passphrase.is_empty() {
+            assert_eq!(read(None).unwrap().public_key(), &public);
+        } else {
+            assert_eq!(read(None).unwrap_err(), Error::KeyFile(KeyFault::Encrypted));
+            let unsupported = Error::KeyFile(KeyFault::EncryptionUnsupported);
+            assert_eq!(read(Some(passphrase.as_bytes())).unwrap_err(), unsupported);
+        }
+    }
+}
+
+/// Asks `ssh-keygen -Y verify` about an armored signature.
+fn verify(key: &PublicKey, namespace: &str, armored: &str, message: &[u8]) -> Output {
+    let dir = TempDir::new().unwrap();
+    let allowed = format!("somebody {}\n", key.to_openssh_line(""));
+    std::fs::write(dir.path().join("allowed"), allowed).unwrap();
+    std::fs::write(dir.path().join("sig"), armored).unwrap();
+    let args = ["-Y", "verify", "-f", "allowed", "-I", "somebody", "-n", namespace, "-s", "sig"];
+    ssh_keygen(dir.path(), &args, message)
+}
+
+#[test]
+fn it_verifies_our_signatures() {
+    let key = identity("somebody");
+    for message in [&b""[..], b"message", &[0; 10_000]] {
+        let signature = key.sign(&sshsig::signed_data("file@e2eeftp", message)).unwrap();
+        let armored = sshsig::armored(key.public_key(), "file@e2eeftp", &signature);
+        let good = stdout_of(&verify(key.public_key(), "file@e2eeftp", &armored, message));
+        assert!(good.starts_with("Good \"file@e2eeftp\" signature for somebody"), "{good}");
+        let other = identity("somebody else");
+        for bad in [
+            verify(key.public_key(), "file@e2eeftp", &armored, b"another message"),
+            verify(key.public_key(), "git", &armored, message),
+            verify(other.public_key(), "file@e2eeftp", &armored, message),
+        ] {
+            assert!(!bad.status.success());
+        }
+    }
+}
+
+/// The client's signature of a real handshake, checked by a tool that knows nothing about us:
+/// the message is 64 spaces, a text, a zero byte and the transcript hash.
+#[test]
+fn it_verifies_the_signature_of_a_handshake() {
+    let key = identity("client identity");
+    let peers = Peers::aes();
+    let done = peers.run();
+    let mut seed = [0; 32];
+    let mut random = common::SeededRandom::new(&peers.client_seed);
+    e2eeftp_core::Random::fill(&mut random, &mut seed).unwrap();
+    let mut schedule = common::reference::Schedule::new(seed, None, &done.m1, &done.m3);
+    let m4 = common::reference::open(schedule.suite, &schedule.server_handshake, 0, &done.m4);
+    let m5 = common::reference::open(schedule.suite, &schedule.client_handshake, 0, &done.m5);
+    schedule.add(&common::reference::messages(&m4).concat());
+    let sent = common::reference::messages(&m5);
+    schedule.add(&sent[0]);
+    let text = b"e2eeftp/1 client signature\0";
+    let message = [&[0x20; 64][..], text, &schedule.hash()].concat();
+    let signature: [u8; 64] = sent[1][sent[1].len() - 64..].try_into().unwrap();
+    let armored = sshsig::armored(key.public_key(), "client-auth@e2eeftp", &signature);
+    stdout_of(&verify(key.public_key(), "client-auth@e2eeftp", &armored, &message));
+}

@@ -1,0 +1,59 @@
+//! The files in `testdata/vectors/` are what this crate says, byte for byte.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod common;
+
+use std::path::Path;
+
+use common::vectors;
+use serde_json::Value;
+
+fn stored(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/vectors").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+        panic!("{name}: {error}; make it with `cargo run -p e2eeftp-core --example make-vectors`")
+    });
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Names the first value that differs, instead of printing both files.
+fn compare(path: &str, stored: &Value, made: &Value) {
+    match (stored, made) {
+        (Value::Object(stored), Value::Object(made)) => {
+            let names = |object: &serde_json::Map<String, Value>| {
+                object.keys().cloned().collect::<Vec<_>>()
+            };
+            assert_eq!(names(stored), names(made), "{path}");
+            for (name, value) in stored {
+                compare(&format!("{path}.{name}"), value, &made[name]);
+            }
+        }
+        (Value::Array(stored), Value::Array(made)) => {
+            assert_eq!(stored.len(), made.len(), "{path}");
+            for (index, (stored, made)) in stored.iter().zip(made).enumerate() {
+                compare(&format!("{path}[{index}]"), stored, made);
+            }
+        }
+        _ => assert_eq!(stored, made, "{path}"),
+    }
+}
+
+#[test]
+fn every_vector_is_reproduced() {
+    let mut values = 0;
+    for (name, made) in vectors::all() {
+        let stored = stored(name);
+        compare(name, &stored, &made);
+        values += stored["cases"].as_array().unwrap().len();
+    }
+    assert_eq!(values, 4 + 4 + 2 + 2);
+}
+
+/// The stored bytes alone, without the code that made them: a client that draws the stored
+/// randomness accepts the stored answers, and opens nothing else.
+#[test]
+fn stored_handshakes_are_accepted() {
+    for case in stored("handshake.json")["cases"].as_array().unwrap() {
+        vectors::replay(case);
+    }
+}

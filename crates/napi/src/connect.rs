@@ -1,0 +1,92 @@
+//! Outgoing connections.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use e2eeftp_core::identity::PublicKey;
+use e2eeftp_net::{ClientLimits, Connecting};
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+use napi_derive::napi;
+
+use crate::error::{IntoThrown, closed, promise};
+use crate::identity::{NativeIdentity, PublicKeyInfo};
+use crate::session::NativeSession;
+
+/// Where to connect to.
+#[napi(object)]
+pub struct NativeConnectOptions {
+    /// A name or an IP address.
+    pub host: String,
+    pub port: u16,
+    /// For look-up, TCP and handshake together; default 10 s.
+    pub timeout_ms: Option<u32>,
+    /// No byte of a body moved for this long; default 30 s.
+    pub stall_timeout_ms: Option<u32>,
+}
+
+/// Connects and lets the server prove its identity; the client has said nothing of itself yet.
+#[napi]
+pub fn connect(
+    env: &Env,
+    options: NativeConnectOptions,
+) -> napi::Result<PromiseRaw<'_, NativeConnecting>> {
+    let mut limits = ClientLimits::default();
+    if let Some(ms) = options.timeout_ms {
+        limits.connect_timeout = Duration::from_millis(ms.into());
+    }
+    if let Some(ms) = options.stall_timeout_ms {
+        limits.stall_timeout = Duration::from_millis(ms.into());
+    }
+    promise(env, async move {
+        let connecting =
+            e2eeftp_net::connect(&options.host, options.port, limits).await.or_throw()?;
+        Ok(NativeConnecting {
+            server_key: connecting.server_key().clone(),
+            connecting: Mutex::new(Some(connecting)),
+        })
+    })
+}
+
+/// A connection to a server that has proved its identity.
+#[napi]
+pub struct NativeConnecting {
+    connecting: Mutex<Option<Connecting>>,
+    server_key: PublicKey,
+}
+
+impl NativeConnecting {
+    fn take(&self) -> Option<Connecting> {
+        self.connecting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[napi]
+impl NativeConnecting {
+    /// The identity that the server has proved.
+    #[napi(getter)]
+    pub fn server_key(&self) -> PublicKeyInfo {
+        (&self.server_key).into()
+    }
+
+    /// Proves the client's identity. The verdict comes with the first `nextControl()`.
+    #[napi]
+    pub fn authenticate<'env>(
+        &self,
+        env: &'env Env,
+        identity: &NativeIdentity,
+    ) -> napi::Result<PromiseRaw<'env, NativeSession>> {
+        let connecting = self.take().ok_or_else(|| closed("the connection"))?;
+        let key = Arc::clone(&identity.key);
+        promise(env, async move {
+            let session = connecting.authenticate(&*key).await.or_throw()?;
+            Ok(NativeSession { session })
+        })
+    }
+
+    /// Closes the connection without saying who the client is. Idempotent.
+    #[napi]
+    pub fn close(&self) {
+        drop(self.take());
+    }
+}

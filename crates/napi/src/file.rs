@@ -1,0 +1,270 @@
+//! Open files: sources and staged targets, in a storage or of the user's own.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use e2eeftp_vfs::{
+    CommitOptions, Durability, FileType, Metadata, Overwrite, Source, StageOptions, Staged, local,
+};
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+use napi_derive::napi;
+
+use crate::error::{IntoThrown, blocking, closed, len, number, promise, thrown};
+
+/// Attributes of a file.
+#[napi(object)]
+pub struct NativeMetadata {
+    /// `file`, `directory`, `symlink` or `other`.
+    pub file_type: String,
+    /// Bytes.
+    pub size: f64,
+    /// Milliseconds since 1970, with fractions.
+    pub modified_ms: f64,
+    /// Permission bits, within `0o7777`.
+    pub mode: u32,
+}
+
+impl From<&Metadata> for NativeMetadata {
+    fn from(metadata: &Metadata) -> Self {
+        let file_type = match metadata.file_type {
+            FileType::File => "file",
+            FileType::Directory => "directory",
+            FileType::Symlink => "symlink",
+            FileType::Other => "other",
+        };
+        Self {
+            file_type: file_type.to_owned(),
+            size: number(metadata.size),
+            modified_ms: to_ms(metadata.modified),
+            mode: metadata.mode,
+        }
+    }
+}
+
+/// How to start a new file.
+#[napi(object)]
+pub struct NativeStageOptions {
+    /// Bytes, where known.
+    pub expected_len: Option<f64>,
+    /// Permission bits of the final file.
+    pub mode: Option<u32>,
+    /// Whether an existing file is replaced.
+    pub overwrite: bool,
+    /// Create missing directories above.
+    pub make_parents: bool,
+}
+
+impl TryFrom<NativeStageOptions> for StageOptions {
+    type Error = napi::Error;
+
+    fn try_from(options: NativeStageOptions) -> napi::Result<Self> {
+        Ok(Self {
+            expected_len: options.expected_len.map(len).transpose()?,
+            mode: options.mode,
+            overwrite: if options.overwrite { Overwrite::Replace } else { Overwrite::Refuse },
+            make_parents: options.make_parents,
+            max_len: None,
+        })
+    }
+}
+
+/// How to complete a new file.
+#[napi(object)]
+pub struct NativeCommitOptions {
+    /// Modification time, milliseconds since 1970.
+    pub modified_ms: Option<f64>,
+    /// `none`, `file` or `directory`.
+    pub durability: String,
+}
+
+impl TryFrom<NativeCommitOptions> for CommitOptions {
+    type Error = napi::Error;
+
+    fn try_from(options: NativeCommitOptions) -> napi::Result<Self> {
+        let durability = match options.durability.as_str() {
+            "none" => Durability::None,
+            "file" => Durability::File,
+            "directory" => Durability::Directory,
+            _ => return Err(thrown("E2EEFTP_INVALID_ARGUMENT", "unknown durability")),
+        };
+        Ok(Self { modified: options.modified_ms.map(from_ms).transpose()?, durability })
+    }
+}
+
+/// A file opened for reading.
+#[napi]
+pub struct NativeSource {
+    source: Mutex<Option<Arc<dyn Source>>>,
+    metadata: Metadata,
+}
+
+impl NativeSource {
+    pub(crate) fn new(source: Box<dyn Source>) -> Self {
+        let metadata = source.metadata().clone();
+        Self { source: Mutex::new(Some(Arc::from(source))), metadata }
+    }
+
+    pub(crate) fn open(&self) -> napi::Result<Arc<dyn Source>> {
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.clone().ok_or_else(|| closed("the source"))
+    }
+}
+
+#[napi]
+impl NativeSource {
+    /// What was known when the file was opened.
+    #[napi(getter)]
+    pub fn metadata(&self) -> NativeMetadata {
+        (&self.metadata).into()
+    }
+
+    /// Closes the file once no transfer reads it any more. Idempotent.
+    #[napi]
+    pub fn close(&self) {
+        drop(self.source.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// A new file that is not visible yet.
+#[napi]
+pub struct NativeStaged {
+    slot: Arc<StagedSlot>,
+}
+
+/// Where a staged file is while no transfer has it.
+#[derive(Default)]
+pub(crate) struct StagedSlot {
+    state: Mutex<StagedState>,
+}
+
+#[derive(Default)]
+enum StagedState {
+    /// Nothing received yet.
+    Fresh(Box<dyn Staged>),
+    /// All received; length and root have been compared.
+    Verified(Box<dyn Staged>),
+    /// A transfer has it, or it is gone.
+    #[default]
+    Taken,
+}
+
+impl StagedSlot {
+    fn swap(&self, state: StagedState) -> StagedState {
+        std::mem::replace(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+
+    /// Takes a fresh staged file for a transfer.
+    pub(crate) fn take_fresh(&self) -> napi::Result<Box<dyn Staged>> {
+        match self.swap(StagedState::Taken) {
+            StagedState::Fresh(staged) => Ok(staged),
+            _ => Err(closed("the staged file")),
+        }
+    }
+
+    /// Puts it back after a transfer that verified its content.
+    pub(crate) fn put_verified(&self, staged: Box<dyn Staged>) {
+        drop(self.swap(StagedState::Verified(staged)));
+    }
+}
+
+impl NativeStaged {
+    pub(crate) fn new(staged: Box<dyn Staged>) -> Self {
+        let slot = StagedSlot { state: Mutex::new(StagedState::Fresh(staged)) };
+        Self { slot: Arc::new(slot) }
+    }
+
+    pub(crate) fn slot(&self) -> Arc<StagedSlot> {
+        Arc::clone(&self.slot)
+    }
+}
+
+#[napi]
+impl NativeStaged {
+    /// Makes the file appear under its name. Only after a transfer into it was verified.
+    #[napi]
+    pub fn commit<'env>(
+        &self,
+        env: &'env Env,
+        options: NativeCommitOptions,
+    ) -> napi::Result<PromiseRaw<'env, NativeMetadata>> {
+        let options = CommitOptions::try_from(options)?;
+        let slot = self.slot();
+        promise(
+            env,
+            blocking(move || match slot.swap(StagedState::Taken) {
+                StagedState::Verified(staged) => {
+                    staged.commit(&options).map(|metadata| (&metadata).into()).or_throw()
+                }
+                StagedState::Fresh(_) => {
+                    Err(thrown("E2EEFTP_INTEGRITY", "the content was not verified"))
+                }
+                StagedState::Taken => Err(closed("the staged file")),
+            }),
+        )
+    }
+
+    /// Removes the staged file. Idempotent; a transfer that still has it removes it at its end.
+    #[napi]
+    pub fn abort<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        let slot = self.slot();
+        promise(
+            env,
+            blocking(move || match slot.swap(StagedState::Taken) {
+                StagedState::Fresh(staged) | StagedState::Verified(staged) => {
+                    staged.abort().or_throw()
+                }
+                StagedState::Taken => Ok(()),
+            }),
+        )
+    }
+}
+
+/// Opens one of the user's own files for reading.
+#[napi]
+pub fn open_local_source<'env>(
+    env: &'env Env,
+    path: &[u8],
+) -> napi::Result<PromiseRaw<'env, NativeSource>> {
+    let path = path.to_vec();
+    promise(
+        env,
+        blocking(move || local::open_source(to_path(&path)).map(NativeSource::new).or_throw()),
+    )
+}
+
+/// Starts a new file among the user's own.
+#[napi]
+pub fn stage_local<'env>(
+    env: &'env Env,
+    path: &[u8],
+    options: NativeStageOptions,
+) -> napi::Result<PromiseRaw<'env, NativeStaged>> {
+    let options = StageOptions::try_from(options)?;
+    let path = path.to_vec();
+    promise(
+        env,
+        blocking(move || local::stage(to_path(&path), &options).map(NativeStaged::new).or_throw()),
+    )
+}
+
+fn to_path(bytes: &[u8]) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
+}
+
+fn to_ms(time: SystemTime) -> f64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_secs_f64() * 1000.0,
+        Err(before) => before.duration().as_secs_f64() * -1000.0,
+    }
+}
+
+pub(crate) fn from_ms(ms: f64) -> napi::Result<SystemTime> {
+    let distance = Duration::try_from_secs_f64(ms.abs() / 1000.0)
+        .map_err(|_| thrown("E2EEFTP_INVALID_ARGUMENT", "a time is out of range"))?;
+    let time =
+        if ms < 0.0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    time.ok_or_else(|| thrown("E2EEFTP_INVALID_ARGUMENT", "a time is out of range"))
+}

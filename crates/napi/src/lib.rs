@@ -1,0 +1,25 @@
+//! The Node face of e2eeftp: conversion only.
+//!
+//! Every export converts its arguments, calls one function of the crates below, and converts the
+//! result. Nothing is decided here, and nothing here is API: `src/native.ts` is the only importer,
+//! and wraps it. Buffers from JavaScript are copied before a call returns; buffers to JavaScript
+//! are given away. Errors are thrown as `[CODE] text`.
+
+#![expect(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "the attribute macros of napi export items to JavaScript, and prescribe their shapes"
+)]
+#![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
+
+mod body;
+mod connect;
+mod error;
+mod file;
+mod identity;
+mod listener;
+mod runtime;
+mod session;
+mod storage;
+mod transfer;

@@ -1,0 +1,201 @@
+//! Listening sockets and the peers that arrive.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use e2eeftp_net::{Incoming, Listener, ServerLimits};
+use napi::Env;
+use napi::bindgen_prelude::PromiseRaw;
+use napi_derive::napi;
+
+use crate::error::{IntoThrown, closed, number, promise, thrown};
+use crate::identity::{NativeIdentity, PublicKeyInfo};
+use crate::session::NativeSession;
+
+/// Where to listen, and the limits; what is left out has the default of `docs/ARCHITECTURE.md`.
+#[napi(object)]
+pub struct NativeListenOptions {
+    /// An IP address.
+    pub host: String,
+    /// 0 lets the system choose.
+    pub port: u16,
+    pub handshake_timeout_ms: Option<u32>,
+    pub max_connections: Option<u32>,
+    pub max_half_open: Option<u32>,
+    pub handshakes_per_second: Option<u32>,
+    pub handshake_burst: Option<u32>,
+    pub stall_timeout_ms: Option<u32>,
+    pub max_transfers: Option<u32>,
+}
+
+impl From<&NativeListenOptions> for ServerLimits {
+    fn from(options: &NativeListenOptions) -> Self {
+        let mut limits = Self::default();
+        let set = |target: &mut usize, value: Option<u32>| {
+            if let Some(value) = value {
+                *target = usize::try_from(value).unwrap_or(usize::MAX);
+            }
+        };
+        set(&mut limits.max_connections, options.max_connections);
+        set(&mut limits.max_half_open, options.max_half_open);
+        set(&mut limits.max_transfers, options.max_transfers);
+        let time = |target: &mut Duration, value: Option<u32>| {
+            if let Some(value) = value {
+                *target = Duration::from_millis(value.into());
+            }
+        };
+        time(&mut limits.handshake_timeout, options.handshake_timeout_ms);
+        time(&mut limits.stall_timeout, options.stall_timeout_ms);
+        if let Some(rate) = options.handshakes_per_second {
+            limits.handshakes_per_second = rate;
+        }
+        if let Some(burst) = options.handshake_burst {
+            limits.handshake_burst = burst;
+        }
+        limits
+    }
+}
+
+/// Counters of a listener since it was bound.
+#[napi(object)]
+pub struct NativeListenerStats {
+    pub accepted: f64,
+    pub refused: f64,
+    pub failed: f64,
+    /// Connections open now.
+    pub open: f64,
+}
+
+/// A listening socket.
+#[napi]
+pub struct NativeListener {
+    listener: Arc<Listener>,
+}
+
+#[napi]
+impl NativeListener {
+    /// Binds an address and starts to accept.
+    #[napi]
+    pub fn bind<'env>(
+        env: &'env Env,
+        identity: &NativeIdentity,
+        options: NativeListenOptions,
+    ) -> napi::Result<PromiseRaw<'env, NativeListener>> {
+        let host: IpAddr = options.host.parse().map_err(|_| {
+            thrown("E2EEFTP_INVALID_ARGUMENT", "the listening address must be an IP address")
+        })?;
+        let key = Arc::clone(&identity.key);
+        promise(env, async move {
+            let limits = ServerLimits::from(&options);
+            let listener = Listener::bind((host, options.port).into(), key, limits).or_throw()?;
+            Ok(NativeListener { listener: Arc::new(listener) })
+        })
+    }
+
+    #[napi(getter)]
+    pub fn host(&self) -> String {
+        self.listener.address().ip().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn port(&self) -> u16 {
+        self.listener.address().port()
+    }
+
+    #[napi(getter)]
+    pub fn stats(&self) -> NativeListenerStats {
+        let stats = self.listener.stats();
+        NativeListenerStats {
+            accepted: number(stats.accepted),
+            refused: number(stats.refused),
+            failed: number(stats.failed),
+            open: number(stats.open),
+        }
+    }
+
+    /// The next peer that has proved an identity, or null after `close()`.
+    #[napi]
+    pub fn next<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, Option<NativeIncoming>>> {
+        let listener = Arc::clone(&self.listener);
+        promise(env, async move {
+            let incoming = listener.next().await;
+            Ok(incoming.map(NativeIncoming::new))
+        })
+    }
+
+    /// Stops accepting; sessions live on. Idempotent.
+    #[napi]
+    pub fn close(&self) {
+        self.listener.close();
+    }
+}
+
+/// A peer that waits for the verdict on its identity.
+#[napi]
+pub struct NativeIncoming {
+    incoming: Mutex<Option<Incoming>>,
+    client_key: e2eeftp_core::identity::PublicKey,
+    address: std::net::SocketAddr,
+}
+
+impl NativeIncoming {
+    fn new(incoming: Incoming) -> Self {
+        Self {
+            client_key: incoming.client_key().clone(),
+            address: incoming.address(),
+            incoming: Mutex::new(Some(incoming)),
+        }
+    }
+
+    fn take(&self) -> napi::Result<Incoming> {
+        let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+        incoming.take().ok_or_else(|| closed("the incoming connection"))
+    }
+}
+
+#[napi]
+impl NativeIncoming {
+    #[napi(getter)]
+    pub fn client_key(&self) -> PublicKeyInfo {
+        (&self.client_key).into()
+    }
+
+    #[napi(getter)]
+    pub fn peer_host(&self) -> String {
+        self.address.ip().to_canonical().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn peer_port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Lets the peer in and sends the first control message.
+    #[napi]
+    pub fn accept<'env>(
+        &self,
+        env: &'env Env,
+        ready: &[u8],
+    ) -> napi::Result<PromiseRaw<'env, NativeSession>> {
+        let (incoming, ready) = (self.take()?, ready.to_vec());
+        promise(env, async move {
+            let session = incoming.accept();
+            session.send_control(&ready).await.or_throw()?;
+            Ok(NativeSession { session })
+        })
+    }
+
+    /// Turns the peer away without a reason.
+    #[napi]
+    pub fn refuse<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        let incoming = self.take()?;
+        promise(env, async move {
+            incoming.refuse().await;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! Bodies that pass through the caller piece by piece: streams, not files.
+//!
+//! They speak the same records as the pumps, so that either side may use either. They run on the
+//! runtime, one record at a time, and are the slower way; files go through the pumps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use e2eeftp_core::crypto::RootHasher;
+use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, Sealer};
+use e2eeftp_core::transfer::{End, Reason};
+use tokio::time::timeout;
+
+use crate::buffer::{RECORD_CONTENT, data_record_len};
+use crate::error::{Error, Result};
+use crate::limits::DRAIN_TIMEOUT;
+use crate::link::Message;
+use crate::pump::BodyResult;
+use crate::session::Shared;
+
+/// The sending side of a streamed body.
+///
+/// End it with [`BodyWriter::finish`] or [`BodyWriter::abort`]; a body that is neither leaves the
+/// peer waiting until its stall limit.
+#[derive(Debug)]
+pub struct BodyWriter {
+    shared: Arc<Shared>,
+    stream: u32,
+    hasher: RootHasher,
+    sent: u64,
+    state: State,
+}
+
+/// The receiving side of a streamed body.
+#[derive(Debug)]
+pub struct BodyReader {
+    shared: Arc<Shared>,
+    stream: u32,
+    hasher: RootHasher,
+    received: u64,
+    /// Content of the last record that the caller has not taken yet.
+    rest: Vec<u8>,
+    state: State,
+    result: Option<BodyResult>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Open,
+    Over,
+}
+
+impl BodyWriter {
+    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+        Self { shared, stream, hasher: RootHasher::new(), sent: 0, state: State::Open }
+    }
+
+    /// Sends `piece`. Waits while the peer takes no more: this is the back-pressure.
+    ///
+    /// # Errors
+    /// [`Error::PeerStopped`] when the receiver wants no more (the body is then over and the peer
+    /// has been told so), [`Error::Closed`] when the body is over; connection errors.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<()> {
+        for content in piece.chunks(RECORD_CONTENT) {
+            self.check_stop().await?;
+            self.hasher.update(content);
+            self.send_data(content).await?;
+            self.sent += content.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Ends the body; the receiver can now verify it.
+    ///
+    /// # Errors
+    /// As [`BodyWriter::write`].
+    pub async fn finish(&mut self) -> Result<BodyResult> {
+        self.check_stop().await?;
+        let result = BodyResult { bytes: self.sent, root: self.hasher.finalize() };
+        let end = End { total: result.bytes, root: result.root };
+        self.send(InnerType::End, &end.to_wire()).await?;
+        self.state = State::Over;
+        Ok(result)
+    }
+
+    /// Gives the body up; the receiver discards it. Does nothing when the body is over.
+    ///
+    /// # Errors
+    /// Connection errors.
+    pub async fn abort(&mut self, reason: Reason) -> Result<()> {
+        if self.state == State::Over {
+            return Ok(());
+        }
+        self.send(InnerType::Abort, &reason.to_wire()).await?;
+        self.state = State::Over;
+        Ok(())
+    }
+
+    async fn send_data(&mut self, content: &[u8]) -> Result<()> {
+        self.send_with(|sealer, stream, out| {
+            let start = out.len();
+            out.resize(start + data_record_len(content.len()), 0);
+            let record = &mut out[start..];
+            record[CONTENT_OFFSET..CONTENT_OFFSET + content.len()].copy_from_slice(content);
+            sealer.seal(Head { kind: InnerType::Data, flags: 0, stream }, content.len(), record)
+        })
+        .await
+    }
+
+    async fn send(&mut self, kind: InnerType, content: &[u8]) -> Result<()> {
+        self.send_with(|sealer, stream, out| {
+            sealer.seal_small(Head { kind, flags: 0, stream }, content, out)
+        })
+        .await
+    }
+
+    async fn send_with(
+        &mut self,
+        seal: impl FnOnce(
+            &mut Sealer,
+            u32,
+            &mut Vec<u8>,
+        ) -> std::result::Result<(), e2eeftp_core::Error>,
+    ) -> Result<()> {
+        if self.state == State::Over {
+            return Err(Error::Closed);
+        }
+        let Shared { link, settings, .. } = &*self.shared;
+        let mut writer = link.writer().await?;
+        link.send(&mut writer, settings.stall_timeout, |sealer, out| seal(sealer, self.stream, out))
+            .await
+    }
+
+    /// Looks whether the receiver has asked to stop; never waits.
+    async fn check_stop(&mut self) -> Result<()> {
+        let message = {
+            let mut reader = self.shared.link.reader().await?;
+            self.shared.link.try_receive(&mut reader)?
+        };
+        match message {
+            None | Some(Message { kind: InnerType::KeyUpdate, .. }) => Ok(()),
+            Some(Message { kind: InnerType::Stop, stream, content }) => {
+                if stream != self.stream {
+                    return Ok(());
+                }
+                let reason = Reason::from_wire(&content)?;
+                self.abort(reason).await?;
+                Err(Error::PeerStopped(reason))
+            }
+            Some(_) => {
+                self.shared.link.destroy();
+                Err(Error::Protocol("only Stop may answer a running body"))
+            }
+        }
+    }
+}
+
+impl BodyReader {
+    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+        Self {
+            shared,
+            stream,
+            hasher: RootHasher::new(),
+            received: 0,
+            rest: Vec::new(),
+            state: State::Open,
+            result: None,
+        }
+    }
+
+    /// The next piece of at most `max_len` bytes, or `None` once the body has ended and its length
+    /// and root have been verified. Until then the bytes are authentic, but may not be all.
+    ///
+    /// # Errors
+    /// [`Error::PeerAborted`], [`Error::Integrity`]; connection errors.
+    pub async fn read(&mut self, max_len: usize) -> Result<Option<Vec<u8>>> {
+        loop {
+            if !self.rest.is_empty() {
+                let tail = self.rest.split_off(max_len.clamp(1, self.rest.len()));
+                return Ok(Some(std::mem::replace(&mut self.rest, tail)));
+            }
+            if self.state == State::Over {
+                return Ok(None);
+            }
+            let message = self.receive().await?;
+            match message.kind {
+                InnerType::Data => {
+                    self.hasher.update(&message.content);
+                    self.received += message.content.len() as u64;
+                    self.rest = message.content;
+                }
+                InnerType::End => {
+                    self.state = State::Over;
+                    self.verify(&End::from_wire(&message.content)?)?;
+                }
+                InnerType::Abort => {
+                    self.state = State::Over;
+                    return Err(Error::PeerAborted(Reason::from_wire(&message.content)?));
+                }
+                _ => {
+                    self.shared.link.destroy();
+                    return Err(Error::Protocol("a record that does not belong to a body"));
+                }
+            }
+        }
+    }
+
+    /// Length and root of a body that was read to its end.
+    pub fn result(&self) -> Option<BodyResult> {
+        self.result
+    }
+
+    /// Asks the sender to stop and drops what still arrives, so that the session can go on. Does
+    /// nothing when the body is over.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when the sender does not stop in time; connection errors. The session is
+    /// over then.
+    pub async fn stop(&mut self, reason: Reason) -> Result<()> {
+        self.rest.clear();
+        if self.state == State::Over {
+            return Ok(());
+        }
+        let draining = async {
+            self.send_stop(reason).await?;
+            loop {
+                let message = self.receive().await?;
+                if matches!(message.kind, InnerType::End | InnerType::Abort) {
+                    self.state = State::Over;
+                    return Ok(());
+                }
+            }
+        };
+        let drained = timeout(DRAIN_TIMEOUT, draining)
+            .await
+            .unwrap_or(Err(Error::Timeout("the peer did not wind the body up")));
+        if drained.is_err() {
+            self.shared.link.destroy();
+        }
+        drained
+    }
+
+    async fn send_stop(&self, reason: Reason) -> Result<()> {
+        let Shared { link, settings, .. } = &*self.shared;
+        let head = Head { kind: InnerType::Stop, flags: 0, stream: self.stream };
+        let mut writer = link.writer().await?;
+        link.send(&mut writer, settings.stall_timeout, |sealer, out| {
+            sealer.seal_small(head, &reason.to_wire(), out)
+        })
+        .await
+    }
+
+    async fn receive(&self) -> Result<Message> {
+        let Shared { link, settings, .. } = &*self.shared;
+        let idle: Duration = settings.stall_timeout;
+        let mut reader = link.reader().await?;
+        loop {
+            let message = link.receive(&mut reader, idle).await?;
+            match message.kind {
+                InnerType::KeyUpdate => {}
+                _ if message.stream == self.stream => return Ok(message),
+                _ => {
+                    link.destroy();
+                    return Err(Error::Protocol("a record of another body"));
+                }
+            }
+        }
+    }
+
+    fn verify(&mut self, end: &End) -> Result<()> {
+        if end.total != self.received {
+            return Err(Error::Integrity("the body has not the announced length"));
+        }
+        let root = self.hasher.finalize();
+        if root != end.root {
+            return Err(Error::Integrity("the BLAKE3 root does not match what was received"));
+        }
+        self.result = Some(BodyResult { bytes: self.received, root });
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! Sockets, sessions and the pumps that move files over them; runs without Node.
+//!
+//! This crate owns every socket from accept or connect to close. It drives the sans-IO protocol of
+//! `e2eeftp-core` over TCP, and moves bytes between `e2eeftp-vfs` files and records. It decides
+//! nothing: who may do what is told to it by the caller, as a verdict on an [`Incoming`] peer and
+//! as an already opened source or staged file.
+//!
+//! Control messages run on a tokio runtime that the caller provides. File bodies never do: a pump
+//! takes the socket off the runtime and runs on one blocking thread, because every thread hop for a
+//! unit of data costs more than the encryption (`docs/ARCHITECTURE.md`, "Concurrency and memory").
+
+mod address_limiter;
+mod body;
+mod buffer;
+mod connect;
+mod error;
+mod handshake;
+mod limits;
+mod link;
+mod listener;
+mod pump;
+mod session;
+mod transfer;
+
+pub use body::{BodyReader, BodyWriter};
+pub use connect::{Connecting, connect};
+pub use error::{Error, Result};
+pub use limits::{ClientLimits, ServerLimits};
+pub use listener::{Incoming, Listener, ListenerStats};
+pub use pump::{BodyResult, PumpSettings, receive_body, send_body};
+pub use session::Session;
+pub use transfer::{Phase, Progress, Transfer};

@@ -1,0 +1,63 @@
+//! Time and number limits of a connection, with the defaults of the product.
+
+use std::time::Duration;
+
+/// How long a peer may take for one record once its first byte has arrived.
+pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a refused or closed connection is drained, so that the last record reaches the peer.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// How long a given-up body may take until both sides are in step again.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// File pumps that run for clients of this process at the same time; further ones wait.
+pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
+
+/// Limits of a listener and of the sessions it accepts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// From accept to the end of the handshake. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// Handshakes under way at once. Default 256.
+    pub max_half_open: usize,
+    /// Connections at once, handshakes included. Default 4096.
+    pub max_connections: usize,
+    /// Handshakes a second from one address (IPv6: /56) in the long run; 0 means no limit.
+    /// Default 50. Loopback addresses are not limited.
+    pub handshakes_per_second: u32,
+    /// Handshakes that one address may start at once before the rate applies. Default 200.
+    pub handshake_burst: u32,
+    /// No byte of a body moved for this long: the connection is given up. Default 30 s.
+    pub stall_timeout: Duration,
+    /// File pumps at once; further transfers wait for their turn. Default 256.
+    pub max_transfers: usize,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            handshake_timeout: Duration::from_secs(10),
+            max_half_open: 256,
+            max_connections: 4096,
+            handshakes_per_second: 50,
+            handshake_burst: 200,
+            stall_timeout: Duration::from_secs(30),
+            max_transfers: 256,
+        }
+    }
+}
+
+/// Limits of an outgoing connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientLimits {
+    /// For name look-up, TCP connect and handshake together. Default 10 s.
+    pub connect_timeout: Duration,
+    /// No byte of a body moved for this long: the connection is given up. Default 30 s.
+    pub stall_timeout: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(10), stall_timeout: Duration::from_secs(30) }
+    }
+}

@@ -1,0 +1,262 @@
+//! Accepts connections, runs their handshakes side by side, and hands proved peers to the caller.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
+use e2eeftp_core::identity::{IdentityKey, PublicKey};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::address_limiter::AddressLimiter;
+use crate::error::{Error, Result};
+use crate::handshake::{refuse, server_until_proved};
+use crate::limits::ServerLimits;
+use crate::session::{Session, SessionSettings};
+
+/// Proved peers that wait for the caller's verdict.
+const MAX_WAITING: usize = 256;
+/// Length of the kernel's queue of connections not yet accepted.
+const BACKLOG: u32 = 1024;
+/// Peers that are being turned away politely at once.
+const MAX_TURNING_AWAY: usize = 64;
+/// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening socket with its handshakes.
+#[derive(Debug)]
+pub struct Listener {
+    address: SocketAddr,
+    incoming: Mutex<mpsc::Receiver<Incoming>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    identity: Arc<IdentityKey>,
+    settings: ServerSettings,
+    limits: ServerLimits,
+    half_open: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+    pumps: Arc<Semaphore>,
+    /// Bounds the tasks that turn peers away politely.
+    turning_away: Arc<Semaphore>,
+    closed: CancellationToken,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Counters of a listener since it was bound.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ListenerStats {
+    /// TCP connections accepted.
+    pub accepted: u64,
+    /// Turned away: by a limit, or by the caller's verdict.
+    pub refused: u64,
+    /// Ended during the handshake by a fault of the peer or by time.
+    pub failed: u64,
+    /// Open now, handshakes included.
+    pub open: u64,
+}
+
+/// A peer that has proved its identity and waits for the verdict.
+///
+/// Dropping it refuses the peer by closing the connection.
+#[derive(Debug)]
+pub struct Incoming {
+    stream: TcpStream,
+    proved: ClientProved,
+    client_key: PublicKey,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// Binds `address` and starts to accept. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the address can't be bound.
+    pub fn bind(
+        address: SocketAddr,
+        identity: Arc<IdentityKey>,
+        limits: ServerLimits,
+    ) -> Result<Self> {
+        let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
+        let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
+        let shared = Arc::new(Shared {
+            identity,
+            settings: ServerSettings::default(),
+            half_open: Arc::new(Semaphore::new(limits.max_half_open)),
+            connections: Arc::new(Semaphore::new(limits.max_connections)),
+            pumps: Arc::new(Semaphore::new(limits.max_transfers)),
+            turning_away: Arc::new(Semaphore::new(MAX_TURNING_AWAY)),
+            limits,
+            closed: CancellationToken::new(),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
+        let accepting = accept_loop(listener, Arc::clone(&shared), sender);
+        tokio::spawn(accepting);
+        Ok(Self { address, incoming: Mutex::new(receiver), shared })
+    }
+
+    /// The bound address, with the port the system chose where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next peer with a proved identity, or `None` after [`Listener::close`].
+    pub async fn next(&self) -> Option<Incoming> {
+        let mut incoming = self.incoming.lock().await;
+        tokio::select! {
+            biased;
+            () = self.shared.closed.cancelled() => None,
+            next = incoming.recv() => next,
+        }
+    }
+
+    /// Stops accepting and ends the handshakes under way. Sessions live on. Idempotent.
+    pub fn close(&self) {
+        self.shared.closed.cancel();
+    }
+
+    /// Counters since the listener was bound.
+    pub fn stats(&self) -> ListenerStats {
+        let shared = &self.shared;
+        let free = shared.connections.available_permits();
+        ListenerStats {
+            accepted: shared.accepted.load(Ordering::Relaxed),
+            refused: shared.refused.load(Ordering::Relaxed),
+            failed: shared.failed.load(Ordering::Relaxed),
+            open: u64::try_from(shared.limits.max_connections.saturating_sub(free)).unwrap_or(0),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Incoming {
+    /// The identity that the peer has proved.
+    pub fn client_key(&self) -> &PublicKey {
+        &self.client_key
+    }
+
+    /// Where the peer connects from.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets the peer in. The caller sends the first control message.
+    pub fn accept(self) -> Session {
+        let settings = SessionSettings {
+            stall_timeout: self.shared.limits.stall_timeout,
+            pumps: Arc::clone(&self.shared.pumps),
+            slot: Some(self.slot),
+        };
+        Session::new(self.stream, self.proved.into_established(), self.address, settings)
+    }
+
+    /// Turns the peer away with the one refusal there is, the same as for a bad signature.
+    pub async fn refuse(self) {
+        self.shared.refused.fetch_add(1, Ordering::Relaxed);
+        refuse(self.stream, Refusal::General).await;
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
+    let mut limiter =
+        AddressLimiter::new(shared.limits.handshakes_per_second, shared.limits.handshake_burst);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.closed.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
+        let admitted = limiter.admit(address.ip(), Instant::now());
+        let slot = Arc::clone(&shared.connections).try_acquire_owned();
+        let half_open = Arc::clone(&shared.half_open).try_acquire_owned();
+        if let (true, Ok(slot), Ok(half_open)) = (admitted, slot, half_open) {
+            let handshake =
+                run_handshake(stream, address, Arc::clone(&shared), slot, sender.clone());
+            tokio::spawn(async move {
+                handshake.await;
+                drop(half_open);
+            });
+        } else {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            turn_away_busy(stream, &shared);
+        }
+    }
+}
+
+/// Over a limit, nothing is read from the peer: it gets a refusal, or where too many are being
+/// turned away already, just a close.
+fn turn_away_busy(stream: TcpStream, shared: &Shared) {
+    if let Ok(permit) = Arc::clone(&shared.turning_away).try_acquire_owned() {
+        tokio::spawn(async move {
+            refuse(stream, Refusal::Busy).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn run_handshake(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    slot: OwnedSemaphorePermit,
+    sender: mpsc::Sender<Incoming>,
+) {
+    let proving = async {
+        stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
+        server_until_proved(&mut stream, &shared.settings, &*shared.identity).await
+    };
+    let proved = tokio::select! {
+        biased;
+        () = shared.closed.cancelled() => Err(Error::ShuttingDown),
+        proved = timeout(shared.limits.handshake_timeout, proving) => {
+            proved.unwrap_or(Err(Error::Timeout("the handshake took too long")))
+        }
+    };
+    let proved = proved.ok().and_then(|proved| {
+        let client_key = proved.client_key().cloned()?;
+        Some((proved, client_key))
+    });
+    let Some((proved, client_key)) = proved else {
+        shared.failed.fetch_add(1, Ordering::Relaxed);
+        return refuse(stream, Refusal::General).await;
+    };
+    let incoming =
+        Incoming { stream, proved, client_key, address, shared: Arc::clone(&shared), slot };
+    tokio::select! {
+        biased;
+        () = shared.closed.cancelled() => {}
+        // Fails only when the listener is gone; the peer then sees the connection close.
+        _ = sender.send(incoming) => {}
+    }
+}

@@ -1,0 +1,73 @@
+//! File bodies over a detached, blocking socket: one thread per side, no hand-over inside.
+//!
+//! Each step works on the buffer in hand while it is warm: the sender reads a piece, hashes it,
+//! seals it in place and writes a batch of records with one system call; the receiver does the same
+//! backwards. There is no pass over the data before the first byte or after the last.
+
+mod receive;
+mod send;
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use e2eeftp_core::record::{Opener, Sealer};
+use tokio_util::sync::CancellationToken;
+
+use crate::transfer::Transfer;
+
+pub use receive::receive_body;
+pub use send::send_body;
+
+/// What a finished body amounts to. Both sides hold the same values.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct BodyResult {
+    /// Content bytes.
+    pub bytes: u64,
+    /// BLAKE3 root of the content, as `b3sum` prints it.
+    pub root: [u8; 32],
+}
+
+/// What a pump needs beside the file and the socket.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PumpSettings<'a> {
+    /// Seals what goes out.
+    pub sealer: &'a mut Sealer,
+    /// Opens what comes in.
+    pub opener: &'a mut Opener,
+    /// Received bytes not yet consumed; what is left over at the end is put back here.
+    pub pending: &'a mut Vec<u8>,
+    /// Number of the body, carried by each of its records.
+    pub stream: u32,
+    /// Counts bytes, and may cancel.
+    pub transfer: &'a Transfer,
+    /// Ends the pump at once, without telling the peer.
+    pub dead: &'a CancellationToken,
+    /// No byte moved for this long: the connection is given up.
+    pub stall_timeout: Duration,
+    /// Zero of the clock of the key ratchet.
+    pub epoch: Instant,
+}
+
+impl<'a> PumpSettings<'a> {
+    /// Settings with the default stall limit of 30 s; for programs that drive a pump themselves.
+    pub fn new(
+        sealer: &'a mut Sealer,
+        opener: &'a mut Opener,
+        pending: &'a mut Vec<u8>,
+        transfer: &'a Transfer,
+        dead: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            sealer,
+            opener,
+            pending,
+            stream: 1,
+            transfer,
+            dead,
+            stall_timeout: Duration::from_secs(30),
+            epoch: Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The receiving pump: read, open, hash, write.
+
+use std::io::IoSlice;
+use std::net::TcpStream;
+use std::ops::Range;
+
+use e2eeftp_core::crypto::RootHasher;
+use e2eeftp_core::record::{HEADER_LEN, Head, InnerType, Phase, TAG_LEN, record_len};
+use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_vfs::Staged;
+
+use super::wire::Wire;
+use super::{BodyResult, PumpSettings};
+use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE, data_record_len};
+use crate::error::{Error, Result};
+use crate::link::elapsed_ms;
+use crate::transfer::Phase as TransferPhase;
+
+/// Records whose content is gathered for one write.
+const MAX_PIECES: usize = 64;
+/// Length of an end record, padded as small records are.
+const END_RECORD_LEN: usize = HEADER_LEN + 64 + TAG_LEN;
+
+/// Receives one body from a blocking socket into `staged`, from its offset 0 on.
+///
+/// `expected_len` is what the sender announced; a longer body is refused, a shorter one fails the
+/// comparison at the end. Returns once length and BLAKE3 root have been compared; the caller
+/// commits or aborts the staged file. On every failure that leaves the connection alive the sender
+/// has been stopped and its remaining records were drained ([`Error::keeps_session`]).
+///
+/// # Errors
+/// [`Error::Vfs`] when the target fails, [`Error::Integrity`] when length or root differ,
+/// [`Error::Aborted`] after a cancel, [`Error::PeerAborted`]; connection errors.
+pub fn receive_body(
+    socket: &TcpStream,
+    staged: &mut dyn Staged,
+    expected_len: Option<u64>,
+    settings: PumpSettings<'_>,
+) -> Result<BodyResult> {
+    settings.transfer.set_total(expected_len);
+    settings.transfer.set_phase(TransferPhase::Moving);
+    let transfer = settings.transfer;
+    let wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let mut receiver = Receiver {
+        wire,
+        settings,
+        staged,
+        expected_len,
+        hasher: RootHasher::new(),
+        received: 0,
+        failure: None,
+    };
+    let received = receiver.run();
+    transfer.set_phase(TransferPhase::Done);
+    received
+}
+
+struct Receiver<'a, 'b> {
+    wire: Wire<'b>,
+    settings: PumpSettings<'b>,
+    staged: &'a mut dyn Staged,
+    expected_len: Option<u64>,
+    hasher: RootHasher,
+    /// Content bytes hashed and written.
+    received: u64,
+    /// Why the body is being drained instead of kept.
+    failure: Option<Error>,
+}
+
+/// How a batch of records ended.
+enum Outcome {
+    More,
+    Ended(End),
+    Aborted(Reason),
+}
+
+impl Receiver<'_, '_> {
+    fn run(&mut self) -> Result<BodyResult> {
+        let mut buffer = Buffer::take();
+        let bytes = buffer.as_mut();
+        let mut filled = self.settings.pending.len();
+        if filled > bytes.len() {
+            return Err(Error::Protocol("too much data before the body was asked for"));
+        }
+        bytes[..filled].copy_from_slice(self.settings.pending);
+        self.settings.pending.clear();
+        let mut outcome = Outcome::More;
+        loop {
+            let consumed = self.process(&mut bytes[..filled], &mut outcome)?;
+            bytes.copy_within(consumed..filled, 0);
+            filled -= consumed;
+            match &outcome {
+                Outcome::More => {}
+                Outcome::Ended(end) => {
+                    self.settings.pending.extend_from_slice(&bytes[..filled]);
+                    return self.finish(end);
+                }
+                Outcome::Aborted(reason) => {
+                    self.settings.pending.extend_from_slice(&bytes[..filled]);
+                    return Err(self.failure.take().unwrap_or(Error::PeerAborted(*reason)));
+                }
+            }
+            if self.settings.transfer.is_cancelled() && self.failure.is_none() {
+                self.give_up(Error::Aborted)?;
+            }
+            let wanted = self.wanted(filled);
+            filled += self.wire.read(&mut bytes[filled..], wanted)?.unwrap_or(0);
+        }
+    }
+
+    /// Opens the whole records at the front of `bytes` and writes their content with one call.
+    /// Returns the bytes used up.
+    fn process(&mut self, bytes: &mut [u8], outcome: &mut Outcome) -> Result<usize> {
+        let mut pieces: [Range<usize>; MAX_PIECES] = [const { 0..0 }; MAX_PIECES];
+        let mut count = 0;
+        let mut start = 0;
+        while count < MAX_PIECES && matches!(outcome, Outcome::More) {
+            let Some(header) = bytes[start..].first_chunk::<HEADER_LEN>() else { break };
+            let len = record_len(header, Phase::Established)?;
+            if bytes.len() - start < len {
+                break;
+            }
+            let record = &mut bytes[start..start + len];
+            let opened = self.settings.opener.open(record)?;
+            match opened.kind {
+                InnerType::KeyUpdate => {}
+                _ if opened.stream != self.settings.stream => {
+                    return Err(Error::Protocol("a record of another body"));
+                }
+                InnerType::Data => {
+                    if self.failure.is_none() {
+                        self.hasher.update(opened.content);
+                        let range = opened.content_range;
+                        pieces[count] = start + range.start..start + range.end;
+                        count += 1;
+                    }
+                }
+                InnerType::End => *outcome = Outcome::Ended(End::from_wire(opened.content)?),
+                InnerType::Abort => *outcome = Outcome::Aborted(Reason::from_wire(opened.content)?),
+                _ => return Err(Error::Protocol("a record that does not belong to a body")),
+            }
+            start += len;
+        }
+        self.write(bytes, &pieces[..count])?;
+        Ok(start)
+    }
+
+    fn write(&mut self, bytes: &[u8], pieces: &[Range<usize>]) -> Result<()> {
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+        let mut len = 0;
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            *slice = IoSlice::new(&bytes[piece.clone()]);
+            len += piece.len() as u64;
+        }
+        if self.expected_len.is_some_and(|expected| self.received + len > expected) {
+            return self.give_up(Error::Integrity("the body is longer than announced"));
+        }
+        match self.staged.write_at(&mut slices[..pieces.len()], self.received) {
+            Ok(()) => {
+                self.received += len;
+                self.settings.transfer.add(len);
+                Ok(())
+            }
+            Err(error) => self.give_up(error.into()),
+        }
+    }
+
+    /// Asks the sender to stop; what still arrives of this body is opened and dropped.
+    fn give_up(&mut self, failure: Error) -> Result<()> {
+        let mut record = Vec::new();
+        let now_ms = elapsed_ms(self.settings.epoch);
+        if self.settings.sealer.needs_update(now_ms) {
+            self.settings.sealer.seal_update(now_ms, &mut record)?;
+        }
+        let head = Head { kind: InnerType::Stop, flags: 0, stream: self.settings.stream };
+        self.settings.sealer.seal_small(head, &failure.reason().to_wire(), &mut record)?;
+        self.failure = Some(failure);
+        self.wire.start_draining();
+        self.wire.write_all(&record)
+    }
+
+    fn finish(&mut self, end: &End) -> Result<BodyResult> {
+        self.settings.transfer.set_phase(TransferPhase::Finishing);
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if end.total != self.received || self.expected_len.is_some_and(|len| len != end.total) {
+            return Err(Error::Integrity("the body has not the announced length"));
+        }
+        let root = self.hasher.finalize();
+        if root != end.root {
+            return Err(Error::Integrity("the BLAKE3 root does not match what was received"));
+        }
+        Ok(BodyResult { bytes: self.received, root })
+    }
+
+    /// How many bytes are worth waiting for in one call: a full buffer, or what is left of a body
+    /// of known length. A guess about the peer's record sizes; a wrong one costs a tick, not more.
+    fn wanted(&self, filled: usize) -> Option<usize> {
+        let expected = self.expected_len.filter(|_| self.failure.is_none())?;
+        let left = expected.saturating_sub(self.received);
+        let full = left / RECORD_CONTENT as u64;
+        let tail = usize::try_from(left % RECORD_CONTENT as u64).unwrap_or(0);
+        let tail = if tail == 0 { 0 } else { data_record_len(tail) };
+        let rest = u64::try_from(tail + END_RECORD_LEN).unwrap_or(0);
+        let wire_len = full.saturating_mul(RECORD_STRIDE as u64).saturating_add(rest);
+        Some(usize::try_from(wire_len).unwrap_or(usize::MAX).saturating_sub(filled))
+    }
+}

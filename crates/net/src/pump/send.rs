@@ -1,0 +1,153 @@
+//! The sending pump: read, hash, seal, write.
+
+use std::net::TcpStream;
+
+use e2eeftp_core::crypto::RootHasher;
+use e2eeftp_core::record::{
+    CONTENT_OFFSET, HEADER_LEN, Head, InnerType, OVERHEAD, Phase, TAG_LEN, record_len,
+};
+use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_vfs as vfs;
+use e2eeftp_vfs::{ErrorKind, Source};
+
+use super::wire::Wire;
+use super::{BodyResult, PumpSettings};
+use crate::buffer::{Buffer, RECORD_CONTENT, data_record_len};
+use crate::error::{Error, Result};
+use crate::link::elapsed_ms;
+use crate::transfer::Phase as TransferPhase;
+
+/// Sends `length` bytes of `source` from `offset` on as one body over a blocking socket.
+///
+/// Returns once the end record is written; whether the receiver kept the bytes is told by its
+/// reply. On every failure that leaves the connection alive the peer has been told, and both sides
+/// are in step ([`Error::keeps_session`]).
+///
+/// # Errors
+/// [`Error::Vfs`] when the source fails or changed under way, [`Error::Aborted`] after a cancel,
+/// [`Error::PeerStopped`]; connection errors.
+pub fn send_body(
+    socket: &TcpStream,
+    source: &dyn Source,
+    offset: u64,
+    length: u64,
+    mut settings: PumpSettings<'_>,
+) -> Result<BodyResult> {
+    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    settings.transfer.set_total(Some(length));
+    settings.transfer.set_phase(TransferPhase::Moving);
+    let sent = send_content(&mut wire, source, offset, length, &mut settings);
+    settings.transfer.set_phase(TransferPhase::Done);
+    match sent {
+        Err(error) if error.keeps_session() => {
+            let mut record = Vec::new();
+            let head = Head { kind: InnerType::Abort, flags: 0, stream: settings.stream };
+            settings.sealer.seal_small(head, &error.reason().to_wire(), &mut record)?;
+            wire.start_draining();
+            wire.write_all(&record)?;
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+fn send_content(
+    wire: &mut Wire<'_>,
+    source: &dyn Source,
+    offset: u64,
+    length: u64,
+    settings: &mut PumpSettings<'_>,
+) -> Result<BodyResult> {
+    source.advise_sequential();
+    let mut buffer = Buffer::take();
+    let batch = buffer.batch;
+    let mut hasher = RootHasher::new();
+    let mut sent = 0;
+    while sent < length {
+        let now_ms = elapsed_ms(settings.epoch);
+        if settings.sealer.needs_update(now_ms) {
+            let mut update = Vec::new();
+            settings.sealer.seal_update(now_ms, &mut update)?;
+            wire.write_all(&update)?;
+        }
+        let bytes = buffer.as_mut();
+        let mut filled = 0;
+        let mut moved = 0;
+        for _ in 0..batch {
+            let want = (length - sent - moved).min(RECORD_CONTENT as u64);
+            if want == 0 {
+                break;
+            }
+            let want = usize::try_from(want).unwrap_or(RECORD_CONTENT);
+            let record = &mut bytes[filled..filled + data_record_len(want)];
+            let content = &mut record[CONTENT_OFFSET..CONTENT_OFFSET + want];
+            read_exactly(source, content, offset + sent + moved)?;
+            hasher.update(content);
+            let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
+            settings.sealer.seal(head, want, record)?;
+            filled += record.len();
+            moved += want as u64;
+        }
+        wire.write_all(&bytes[..filled])?;
+        sent += moved;
+        settings.transfer.add(moved);
+        if settings.transfer.is_cancelled() {
+            return Err(Error::Aborted);
+        }
+        if wire.has_input()? {
+            return Err(read_stop(wire, settings)?);
+        }
+    }
+    settings.transfer.set_phase(TransferPhase::Finishing);
+    source.check_unchanged()?;
+    let result = BodyResult { bytes: length, root: hasher.finalize() };
+    let end = End { total: result.bytes, root: result.root };
+    let head = Head { kind: InnerType::End, flags: 0, stream: settings.stream };
+    let mut record = Vec::new();
+    settings.sealer.seal_small(head, &end.to_wire(), &mut record)?;
+    wire.write_all(&record)?;
+    Ok(result)
+}
+
+fn read_exactly(source: &dyn Source, mut content: &mut [u8], mut offset: u64) -> Result<()> {
+    while !content.is_empty() {
+        let read = source.read_at(content, offset)?;
+        if read == 0 {
+            return Err(vfs::Error::new(ErrorKind::SourceChanged, "read").into());
+        }
+        offset += read as u64;
+        content = &mut content[read..];
+    }
+    Ok(())
+}
+
+/// The receiver of a body may say one thing while it runs: Stop.
+fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Error> {
+    let mut record = std::mem::take(settings.pending);
+    loop {
+        let len = match record.first_chunk::<HEADER_LEN>() {
+            Some(header) => record_len(header, Phase::Established)?,
+            None => HEADER_LEN,
+        };
+        // A whole record is longer than its header, so `len` is final when it is reached.
+        if record.len() >= len && len >= OVERHEAD {
+            break;
+        }
+        let filled = record.len();
+        record.resize(len, 0);
+        let read = wire.read(&mut record[filled..], None)?.unwrap_or(0);
+        record.truncate(filled + read);
+    }
+    let opened = settings.opener.open(&mut record)?;
+    match (opened.kind, opened.stream) {
+        (InnerType::Stop, stream) if stream == settings.stream => {
+            Ok(Error::PeerStopped(Reason::from_wire(opened.content)?))
+        }
+        // A new key before the Stop: the Stop follows, the next check finds it.
+        (InnerType::KeyUpdate, _) => read_stop(wire, settings),
+        (InnerType::Close, _) => Err(Error::Closed),
+        _ => Err(Error::Protocol("only Stop may answer a running body")),
+    }
+}
+
+const _: () = assert!(OVERHEAD == CONTENT_OFFSET + TAG_LEN, "a record is frame, content, tag");

@@ -1,0 +1,133 @@
+//! A blocking socket that can still be cancelled: every wait is cut into short ticks.
+
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::net::{RecvFlags, recv};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::limits::DRAIN_TIMEOUT;
+use crate::transfer::Transfer;
+
+/// Longest time until a cancel is noticed while the socket stands still.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The socket of one running pump.
+#[derive(Debug)]
+pub(crate) struct Wire<'a> {
+    socket: &'a TcpStream,
+    transfer: &'a Transfer,
+    dead: &'a CancellationToken,
+    stall_timeout: Duration,
+    /// Last moment at which bytes moved.
+    moved: Instant,
+    /// Once the body is given up: when the connection is given up too.
+    drain_deadline: Option<Instant>,
+}
+
+impl<'a> Wire<'a> {
+    pub(crate) fn new(
+        socket: &'a TcpStream,
+        transfer: &'a Transfer,
+        dead: &'a CancellationToken,
+        stall_timeout: Duration,
+    ) -> Result<Self> {
+        socket
+            .set_read_timeout(Some(TICK))
+            .and_then(|()| socket.set_write_timeout(Some(TICK)))
+            .map_err(|error| Error::Io("set socket time-out", error))?;
+        Ok(Self {
+            socket,
+            transfer,
+            dead,
+            stall_timeout,
+            moved: Instant::now(),
+            drain_deadline: None,
+        })
+    }
+
+    /// From now on only the way back into step counts: no cancel, one deadline for all of it.
+    pub(crate) fn start_draining(&mut self) {
+        self.drain_deadline.get_or_insert_with(|| Instant::now() + DRAIN_TIMEOUT);
+    }
+
+    /// Sends all of `bytes`. A cancel does not cut a batch in two: the peer gets whole records, or
+    /// the connection ends.
+    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            match self.socket.write(bytes) {
+                Ok(0) => return Err(Error::end_of_stream()),
+                Ok(written) => {
+                    self.moved = Instant::now();
+                    bytes = &bytes[written..];
+                }
+                Err(error) => self.judge("send", error)?,
+            }
+            if self.transfer.is_cancelled() {
+                self.start_draining();
+            }
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    /// Receives into `buffer`: what there is, or where `wanted` is given, that many bytes (at most
+    /// the whole buffer) unless a tick passes first. `None` when a tick passed without a byte.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        wanted: Option<usize>,
+    ) -> Result<Option<usize>> {
+        self.check()?;
+        let (len, flags) = match wanted {
+            Some(wanted) => (wanted.clamp(1, buffer.len()), RecvFlags::WAITALL),
+            None => (buffer.len(), RecvFlags::empty()),
+        };
+        match recv(self.socket, &mut buffer[..len], flags) {
+            Ok((0, _)) => Err(Error::end_of_stream()),
+            Ok((read, _)) => {
+                self.moved = Instant::now();
+                Ok(Some(read))
+            }
+            Err(error) => self.judge("receive", error.into()).map(|()| None),
+        }
+    }
+
+    /// Whether bytes of the peer wait; never blocks.
+    pub(crate) fn has_input(&self) -> Result<bool> {
+        let mut byte = [0];
+        match recv(self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Err(Error::end_of_stream()),
+            Ok(_) => Ok(true),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(error) => Err(Error::from_socket("receive", error.into())),
+        }
+    }
+
+    /// A tick that passed, or a call that was interrupted, is no failure.
+    fn judge(&mut self, op: &'static str, error: io::Error) -> Result<()> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
+                self.check()
+            }
+            _ => Err(Error::from_socket(op, error)),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.dead.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        match self.drain_deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(Error::Timeout("the peer did not wind the transfer up"))
+            }
+            None if self.moved.elapsed() >= self.stall_timeout => {
+                Err(Error::Timeout("the transfer stands still"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! An authenticated connection: control messages both ways, and one body at a time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use e2eeftp_core::Exporter;
+use e2eeftp_core::handshake::Established;
+use e2eeftp_core::record::InnerType;
+use e2eeftp_core::transfer::Reason;
+use e2eeftp_vfs::{Source, Staged};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::body::{BodyReader, BodyWriter};
+use crate::error::{Error, Result};
+use crate::limits::LINGER;
+use crate::link::Link;
+use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
+use crate::transfer::Transfer;
+
+/// An authenticated connection. Cheap to clone; all clones are the same session.
+///
+/// One task at a time may wait for control messages. Bodies and control messages use the same
+/// connection: while a body runs, no other call of this session makes progress.
+#[derive(Clone, Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) link: Arc<Link>,
+    exporter: Exporter,
+    session_id: [u8; 16],
+    address: SocketAddr,
+    pub(crate) settings: SessionSettings,
+    closing: AtomicBool,
+}
+
+/// What a session needs from the side that made it.
+#[derive(Debug)]
+pub(crate) struct SessionSettings {
+    pub(crate) stall_timeout: Duration,
+    /// Places for pumps, shared with the other sessions of this listener or process.
+    pub(crate) pumps: Arc<Semaphore>,
+    /// The place among the listener's connections, given back when the session is dropped.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Which way a body goes, as this side sees it.
+#[derive(Clone, Copy, Debug)]
+enum Direction {
+    In,
+    Out,
+}
+
+impl Session {
+    pub(crate) fn new(
+        stream: TcpStream,
+        established: Established,
+        address: SocketAddr,
+        mut settings: SessionSettings,
+    ) -> Self {
+        let Established { sealer, opener, exporter, session_id, .. } = established;
+        let link = Arc::new(Link::new(stream, sealer, opener));
+        tokio::spawn(close_when_dead(Arc::clone(&link), settings.slot.take()));
+        let closing = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { link, exporter, session_id, address, settings, closing }) }
+    }
+
+    /// The random name of this session, the same on both sides.
+    pub fn session_id(&self) -> [u8; 16] {
+        self.shared.session_id
+    }
+
+    /// The peer's address.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Derives `out.len()` secret bytes that both sides of this session can derive, and nobody
+    /// else (`docs/PROTOCOL.md`, "Exporter").
+    ///
+    /// # Errors
+    /// [`Error::Core`] when `out` is longer than HKDF allows.
+    pub fn export(&self, label: &str, context: &[u8], out: &mut [u8]) -> Result<()> {
+        Ok(self.shared.exporter.export(label, context, out)?)
+    }
+
+    /// The next control message, or `None` once the peer has closed the connection properly.
+    ///
+    /// `idle` bounds the wait for the first byte; zero means no bound. Cancel safe: a message that
+    /// has arrived in part is kept.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in place of the first message; [`Error::ConnectionLost`] on a bare end of
+    /// stream; [`Error::Timeout`]; [`Error::Core`] and [`Error::Protocol`] end the session.
+    pub async fn next_control(&self, idle: Duration) -> Result<Option<Vec<u8>>> {
+        let link = &self.shared.link;
+        let mut reader = link.reader().await?;
+        loop {
+            let message = link.receive(&mut reader, idle).await?;
+            match message.kind {
+                InnerType::Control => return Ok(Some(message.content)),
+                InnerType::Close => {
+                    link.destroy();
+                    return Ok(None);
+                }
+                // A Stop may cross the end of its body on the way.
+                InnerType::KeyUpdate | InnerType::Stop => {}
+                _ => {
+                    link.destroy();
+                    return Err(Error::Protocol("a body record outside a body"));
+                }
+            }
+        }
+    }
+
+    /// Sends one control message of at most 16 KiB.
+    ///
+    /// # Errors
+    /// [`Error::Core`] when it is too long; connection errors.
+    pub async fn send_control(&self, message: &[u8]) -> Result<()> {
+        let Shared { link, settings, .. } = &*self.shared;
+        let mut writer = link.writer().await?;
+        link.send(&mut writer, settings.stall_timeout, |sealer, out| {
+            sealer.seal_control(message, out)
+        })
+        .await
+    }
+
+    /// Sends `length` bytes of `source` from `offset` on as body `stream`, on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`send_body`]; the session stays usable where [`Error::keeps_session`] says so.
+    pub async fn send_file(
+        &self,
+        transfer: &Transfer,
+        source: Arc<dyn Source>,
+        stream: u32,
+        offset: u64,
+        length: u64,
+    ) -> Result<BodyResult> {
+        self.run_pump(transfer, stream, Direction::Out, move |socket, settings| {
+            send_body(socket, &*source, offset, length, settings)
+        })
+        .await
+    }
+
+    /// Receives body `stream` into `staged`, on a thread of its own, and gives the staged file back
+    /// with the result. Nothing is committed here.
+    ///
+    /// # Errors
+    /// As [`receive_body`]; the staged file is dropped (aborted) then.
+    pub async fn receive_file(
+        &self,
+        transfer: &Transfer,
+        mut staged: Box<dyn Staged>,
+        stream: u32,
+        expected_len: Option<u64>,
+    ) -> Result<(BodyResult, Box<dyn Staged>)> {
+        self.run_pump(transfer, stream, Direction::In, move |socket, settings| {
+            let result = receive_body(socket, &mut *staged, expected_len, settings)?;
+            Ok((result, staged))
+        })
+        .await
+    }
+
+    /// A body that the caller feeds piece by piece.
+    pub fn body_writer(&self, stream: u32) -> BodyWriter {
+        BodyWriter::new(Arc::clone(&self.shared), stream)
+    }
+
+    /// A body that the caller takes piece by piece.
+    pub fn body_reader(&self, stream: u32) -> BodyReader {
+        BodyReader::new(Arc::clone(&self.shared), stream)
+    }
+
+    /// Says goodbye and ends the connection; waits at most a second for a running body to end and
+    /// for the goodbye to leave. Idempotent.
+    pub async fn close(&self, reason: Reason) {
+        let Shared { link, settings, closing, .. } = &*self.shared;
+        if closing.swap(true, Ordering::AcqRel) || link.is_dead() {
+            return;
+        }
+        let polite = async {
+            let mut writer = link.writer().await?;
+            link.send(&mut writer, settings.stall_timeout, |sealer, out| {
+                sealer.seal_close(reason, out)
+            })
+            .await?;
+            writer.shutdown()?;
+            Ok::<(), Error>(())
+        };
+        // Whether or not the goodbye could be said, the connection is over.
+        drop(timeout(LINGER, polite).await);
+        link.destroy();
+    }
+
+    /// Ends the connection at once. Everything that waits on it fails with [`Error::Closed`].
+    pub fn destroy(&self) {
+        self.shared.link.destroy();
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.shared.link.is_dead()
+    }
+
+    /// Gives up a body that was cancelled while it waited for a pump.
+    async fn decline(&self, stream: u32, direction: Direction) -> Error {
+        let told = match direction {
+            Direction::Out => self.body_writer(stream).abort(Reason::Cancelled).await,
+            Direction::In => self.body_reader(stream).stop(Reason::Cancelled).await,
+        };
+        told.err().unwrap_or(Error::Aborted)
+    }
+
+    /// Takes the socket off the runtime, runs `work` on a blocking thread, puts the socket back.
+    async fn run_pump<T, F>(
+        &self,
+        transfer: &Transfer,
+        stream: u32,
+        direction: Direction,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
+    {
+        let permit = tokio::select! {
+            biased;
+            () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
+            () = transfer.cancelled() => return Err(self.decline(stream, direction).await),
+            permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
+        };
+        let permit = permit.map_err(|_| Error::Closed)?;
+        let shared = Arc::clone(&self.shared);
+        let transfer = transfer.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let pump = spawn_blocking(move || {
+            let _permit = permit;
+            let link = &shared.link;
+            let mut reader = runtime.block_on(link.reader())?;
+            let mut writer = runtime.block_on(link.writer())?;
+            let socket = link.detach(&mut reader, &mut writer)?;
+            let reader_half = &mut *reader;
+            let settings = PumpSettings {
+                sealer: &mut writer.sealer,
+                opener: &mut reader_half.opener,
+                pending: &mut reader_half.pending,
+                stream,
+                transfer: &transfer,
+                dead: link.dead(),
+                stall_timeout: shared.settings.stall_timeout,
+                epoch: link.epoch(),
+            };
+            reader_half.heard = true;
+            let result = work(&socket, settings);
+            match &result {
+                Err(error) if !error.keeps_session() => link.destroy(),
+                _ => link.attach(&mut reader, &mut writer, socket)?,
+            }
+            result
+        });
+        pump.await.unwrap_or_else(|_| {
+            self.destroy();
+            Err(Error::Io("pump", std::io::Error::other("the pump thread failed")))
+        })
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.link.destroy();
+    }
+}
+
+/// Closes the socket and gives the place among the connections back as soon as the connection is
+/// dead, no matter who still holds a handle of the session.
+async fn close_when_dead(link: Arc<Link>, slot: Option<OwnedSemaphorePermit>) {
+    link.dead().cancelled().await;
+    link.drop_sockets().await;
+    drop(slot);
+}

@@ -1,0 +1,128 @@
+//! The handle of one running operation: what it has moved so far, and the switch that ends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Not started, or waiting for a free pump.
+    Waiting,
+    /// Bytes are moving.
+    Moving,
+    /// All bytes have moved; the root is being compared.
+    Finishing,
+    /// Over, well or badly.
+    Done,
+}
+
+impl Phase {
+    /// The name used in progress events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Moving => "moving",
+            Self::Finishing => "finishing",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// A snapshot of a running operation.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Content bytes moved so far.
+    pub transferred: u64,
+    /// Content bytes in all, where known.
+    pub total: Option<u64>,
+    /// Where the operation stands.
+    pub phase: Phase,
+}
+
+/// Shared by the pump, which counts, and the caller, who samples and may cancel.
+///
+/// Cloning gives another handle of the same operation. Sampling costs three atomic loads, so the
+/// caller decides how often; the pump never calls back.
+#[derive(Clone, Debug, Default)]
+pub struct Transfer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    transferred: AtomicU64,
+    /// -1 while unknown.
+    total: AtomicI64,
+    phase: AtomicU8,
+    cancel: CancellationToken,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            transferred: AtomicU64::new(0),
+            total: AtomicI64::new(-1),
+            phase: AtomicU8::new(0),
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+impl Transfer {
+    /// A handle for an operation that has not started.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the operation to stop. It answers with [`crate::Error::Aborted`] within a fraction of
+    /// a second where the peer answers, and at the latest after the drain time.
+    pub fn cancel(&self) {
+        self.shared.cancel.cancel();
+    }
+
+    /// Whether [`Transfer::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancel.is_cancelled()
+    }
+
+    /// What has moved so far.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            transferred: self.shared.transferred.load(Ordering::Relaxed),
+            total: u64::try_from(self.shared.total.load(Ordering::Relaxed)).ok(),
+            phase: match self.shared.phase.load(Ordering::Relaxed) {
+                0 => Phase::Waiting,
+                1 => Phase::Moving,
+                2 => Phase::Finishing,
+                _ => Phase::Done,
+            },
+        }
+    }
+
+    pub(crate) async fn cancelled(&self) {
+        self.shared.cancel.cancelled().await;
+    }
+
+    pub(crate) fn add(&self, bytes: u64) {
+        self.shared.transferred.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_total(&self, total: Option<u64>) {
+        let total = total.and_then(|total| i64::try_from(total).ok()).unwrap_or(-1);
+        self.shared.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        let number = match phase {
+            Phase::Waiting => 0,
+            Phase::Moving => 1,
+            Phase::Finishing => 2,
+            Phase::Done => 3,
+        };
+        self.shared.phase.store(number, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,50 @@
+//! Jailed, staged storage: what every protocol of e2eeftp reads from and writes to.
+//!
+//! A [`Storage`] is one tree of files. A [`VPath`] names something in it and can't name anything
+//! outside; [`LocalStorage`] additionally resolves every name beneath a root descriptor inside the
+//! kernel, so that a symbolic link or a concurrent rename can't lead out either. A new file is
+//! always written to a hidden staged file in the destination directory and appears under its name
+//! in one atomic step, or not at all. A [`View`] is a storage narrowed by a [`Grant`].
+//!
+//! All calls block; run them on threads made for that. No call follows a path in the host's name
+//! space except those of [`local`], which serve the user's own files on the client side.
+//!
+//! Names starting with `.e2eeftp-` are reserved for staging: they are not listed, can't be opened
+//! or removed (`NotFound`), and can't be created (`BadPath`).
+//!
+//! # Platforms
+//! Linux 5.6 and later resolve with `openat2(RESOLVE_BENEATH)`. Older kernels, sandboxes that
+//! forbid the call, and other Unix systems use a component walk which refuses every symbolic link.
+//! Windows is not supported.
+
+#[cfg(not(unix))]
+compile_error!("e2eeftp-vfs supports Unix systems only");
+
+mod error;
+mod jail;
+mod list;
+pub mod local;
+mod local_storage;
+mod metadata;
+mod mode;
+mod path;
+mod preallocate;
+mod remove;
+mod source;
+mod staging;
+mod staging_name;
+mod storage;
+mod sweep;
+mod view;
+mod writeback;
+
+pub use error::{Error, ErrorKind, Result};
+pub use jail::Resolver;
+pub use local_storage::LocalStorage;
+pub use metadata::{Entry, FileType, Metadata};
+pub use path::VPath;
+pub use storage::{
+    Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
+    Storage, SweepReport,
+};
+pub use view::{Grant, View};

@@ -1,0 +1,86 @@
+//! An open regular file of the local file system.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{ErrnoExt, Error, ErrorKind, Result};
+use crate::jail::file_type;
+use crate::metadata::{FileType, Metadata};
+use crate::storage::Source;
+
+/// See [`Source`].
+#[derive(Debug)]
+pub(crate) struct LocalSource {
+    file: OwnedFd,
+    metadata: Metadata,
+    at_open: Stat,
+}
+
+impl LocalSource {
+    /// Takes a descriptor opened with [`crate::jail::READ_FILE`] if it is a regular file.
+    pub(crate) fn new(file: OwnedFd) -> Result<Self> {
+        let at_open = rustix::fs::fstat(&file).during("open")?;
+        match file_type(&at_open) {
+            FileType::File => {}
+            FileType::Directory => return Err(Error::new(ErrorKind::IsDirectory, "open")),
+            _ => return Err(Error::new(ErrorKind::NotRegular, "open")),
+        }
+        let flags = rustix::fs::fcntl_getfl(&file).during("open")?;
+        rustix::fs::fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)).during("open")?;
+        Ok(Self { metadata: Metadata::from_stat(&at_open), file, at_open })
+    }
+}
+
+/// The error of a failed open. A socket, or a device without its driver, answers `ENXIO`.
+pub(crate) fn open_error(error: Error) -> Error {
+    use std::error::Error as _;
+    let errno = error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .and_then(Errno::from_io_error);
+    match errno {
+        Some(Errno::NXIO | Errno::NODEV) => Error::new(ErrorKind::NotRegular, "open"),
+        _ => error,
+    }
+}
+
+impl Source for LocalSource {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let position = offset
+                .checked_add(filled as u64)
+                .filter(|&position| i64::try_from(position).is_ok())
+                .ok_or_else(|| Error::new(ErrorKind::TooLarge, "read"))?;
+            match rustix::io::pread(&self.file, rest, position) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::from_errno("read", errno)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        let now = rustix::fs::fstat(&self.file).during("stat")?;
+        let then = &self.at_open;
+        let same = now.st_size == then.st_size
+            && (now.st_mtime, now.st_mtime_nsec) == (then.st_mtime, then.st_mtime_nsec)
+            && (now.st_ctime, now.st_ctime_nsec) == (then.st_ctime, then.st_ctime_nsec)
+            && (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino);
+        if same { Ok(()) } else { Err(Error::new(ErrorKind::SourceChanged, "read")) }
+    }
+
+    fn advise_sequential(&self) {
+        // Only a hint: a file system without it reads as before.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+    }
+}

@@ -1,0 +1,151 @@
+//! Removal of staged files that nobody writes any more.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::error::{ErrnoExt, Error, Result};
+use crate::jail::{Jail, Lookup, READ_DIRECTORY, file_type, stat_name};
+use crate::metadata::FileType;
+use crate::path::VPath;
+use crate::staging_name::is_staged;
+use crate::storage::SweepReport;
+
+/// What became of a staged file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Orphan {
+    /// Nobody held its lock; it is gone.
+    Removed,
+    /// Somebody holds its lock.
+    InUse,
+    /// Its writer committed or removed it meanwhile.
+    Gone,
+}
+
+/// Removes the staged file `name` unless its writer is alive.
+pub(crate) fn discard(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Orphan> {
+    let open = |access: OFlags| {
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        rustix::io::retry_on_intr(|| rustix::fs::openat(directory, name, flags, Mode::empty()))
+    };
+    // Some network file systems lock only what is open for writing.
+    let opened = match open(OFlags::RDWR) {
+        Err(Errno::ACCESS) => open(OFlags::RDONLY),
+        result => result,
+    };
+    let file = match opened {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(Orphan::Gone),
+        Err(errno) => return Err(errno),
+    };
+    if file_type(&rustix::fs::fstat(&file)?) != FileType::File {
+        return Err(Errno::INVAL);
+    }
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(Orphan::InUse),
+        Err(errno) => return Err(errno),
+    }
+    // If it was committed since the open, the name is gone and the file stays.
+    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) => Ok(Orphan::Removed),
+        Err(Errno::NOENT) => Ok(Orphan::Gone),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// See [`crate::Storage::sweep`].
+pub(crate) fn sweep(jail: &Jail, cancel: &AtomicBool) -> Result<SweepReport> {
+    let mut sweep = Sweep { lookup: jail.lookup(), cancel, report: SweepReport::default() };
+    let mut pending = Vec::new();
+    sweep.visit(jail.root(), b".", &mut pending).during("sweep")?;
+    while let Some(relative) = pending.pop() {
+        if sweep.is_cancelled() {
+            break;
+        }
+        match sweep.visit(jail.root(), &relative, &mut pending) {
+            // Gone meanwhile, another file system, or a directory that became a link.
+            Ok(()) | Err(Errno::NOENT | Errno::XDEV | Errno::LOOP) => {}
+            Err(_) => sweep.report.failed += 1,
+        }
+    }
+    Ok(sweep.report)
+}
+
+struct Sweep<'a> {
+    lookup: Lookup,
+    cancel: &'a AtomicBool,
+    report: SweepReport,
+}
+
+impl Sweep<'_> {
+    fn is_cancelled(&mut self) -> bool {
+        self.report.cancelled |= self.cancel.load(Ordering::Relaxed);
+        self.report.cancelled
+    }
+
+    /// Sweeps one directory and notes those in it.
+    fn visit(
+        &mut self,
+        root: BorrowedFd<'_>,
+        relative: &[u8],
+        pending: &mut Vec<Vec<u8>>,
+    ) -> rustix::io::Result<()> {
+        let directory = self.lookup.open_strict(root, relative, READ_DIRECTORY)?;
+        self.report.directories += 1;
+        let mut dir = Dir::read_from(&directory)?;
+        while let Some(entry) = dir.read() {
+            if self.is_cancelled() {
+                return Ok(());
+            }
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            let found = match entry.file_type() {
+                rustix::fs::FileType::Unknown => match stat_name(directory.as_fd(), name) {
+                    Ok(stat) => file_type(&stat),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(errno),
+                },
+                known => known.into(),
+            };
+            match found {
+                FileType::Directory => self.note(relative, name, pending),
+                FileType::File if is_staged(name) => self.discard(directory.as_fd(), name),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, relative: &[u8], name: &[u8], pending: &mut Vec<Vec<u8>>) {
+        let path = match relative {
+            b"." => name.to_vec(),
+            _ => [relative, b"/", name].concat(),
+        };
+        // Deeper than a path can name: nothing was staged there.
+        if path.len() < VPath::MAX_LEN {
+            pending.push(path);
+        } else {
+            self.report.failed += 1;
+        }
+    }
+
+    fn discard(&mut self, directory: BorrowedFd<'_>, name: &[u8]) {
+        match discard(directory, name) {
+            Ok(Orphan::Removed) => self.report.removed += 1,
+            Ok(Orphan::InUse) => self.report.in_use += 1,
+            Ok(Orphan::Gone) => {}
+            Err(_) => self.report.failed += 1,
+        }
+    }
+}
+
+/// The error of a directory that holds a staged file in use.
+pub(crate) fn in_use(op: &'static str) -> Error {
+    Error::from_errno(op, Errno::BUSY)
+}

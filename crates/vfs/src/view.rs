@@ -1,0 +1,158 @@
+//! A storage as one principal may use it: every call checks the grant first.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::metadata::Metadata;
+use crate::path::VPath;
+use crate::storage::{Capabilities, Lister, Overwrite, Source, StageOptions, Staged, Storage};
+
+/// What a principal may do. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent permissions, each named")]
+pub struct Grant {
+    /// Read files.
+    pub read: bool,
+    /// Create files and directories.
+    pub write: bool,
+    /// List directories.
+    pub list: bool,
+    /// Remove files and directories.
+    pub delete: bool,
+    /// Replace existing files; only with `write`.
+    pub overwrite: bool,
+    /// The most bytes a new file may have.
+    pub max_size: Option<u64>,
+    /// The moment from which everything is refused.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Grant {
+    /// Everything, without limit.
+    pub fn all() -> Self {
+        Self {
+            read: true,
+            write: true,
+            list: true,
+            delete: true,
+            overwrite: true,
+            max_size: None,
+            expires_at: None,
+        }
+    }
+}
+
+/// A storage narrowed by a grant.
+///
+/// Expiry and permission are checked when an operation starts; a transfer that has begun may end
+/// after the grant does. Each method is the one of [`Storage`] with the same name, and in addition
+/// fails with `Expired` or `NotPermitted`.
+#[derive(Clone)]
+pub struct View {
+    storage: Arc<dyn Storage>,
+    grant: Grant,
+}
+
+impl View {
+    /// The part of `storage` that `grant` opens.
+    pub fn new(storage: Arc<dyn Storage>, grant: Grant) -> Self {
+        Self { storage, grant }
+    }
+
+    /// The grant this view enforces.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// What the storage promises.
+    pub fn capabilities(&self) -> Capabilities {
+        self.storage.capabilities()
+    }
+
+    /// See [`Storage::stat`]. Needs `read` or `list`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn stat(&self, path: &VPath) -> Result<Metadata> {
+        self.require(self.grant.read || self.grant.list, "stat")?;
+        self.storage.stat(path)
+    }
+
+    /// See [`Storage::list`]. Needs `list`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn list(&self, path: &VPath) -> Result<Box<dyn Lister>> {
+        self.require(self.grant.list, "list")?;
+        self.storage.list(path)
+    }
+
+    /// See [`Storage::remove_file`]. Needs `delete`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn remove_file(&self, path: &VPath) -> Result<()> {
+        self.require(self.grant.delete, "remove")?;
+        self.storage.remove_file(path)
+    }
+
+    /// See [`Storage::remove_directory`]. Needs `delete`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn remove_directory(&self, path: &VPath, recursive: bool) -> Result<()> {
+        self.require(self.grant.delete, "remove")?;
+        self.storage.remove_directory(path, recursive)
+    }
+
+    /// See [`Storage::open_source`]. Needs `read`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn open_source(&self, path: &VPath) -> Result<Box<dyn Source>> {
+        self.require(self.grant.read, "open")?;
+        self.storage.open_source(path)
+    }
+
+    /// See [`Storage::stage`]. Needs `write`. Without `overwrite` an existing name is refused,
+    /// whatever `options` say; the smaller of both limits on the length holds.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>> {
+        self.require(self.grant.write, "stage")?;
+        let mut options = options.clone();
+        if !self.grant.overwrite {
+            options.overwrite = Overwrite::Refuse;
+        }
+        options.max_len = match (options.max_len, self.grant.max_size) {
+            (Some(asked), Some(granted)) => Some(asked.min(granted)),
+            (asked, granted) => asked.or(granted),
+        };
+        self.storage.stage(path, &options)
+    }
+
+    /// See [`Storage::make_directory`]. Needs `write`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn make_directory(&self, path: &VPath, parents: bool) -> Result<()> {
+        self.require(self.grant.write, "mkdir")?;
+        self.storage.make_directory(path, parents)
+    }
+
+    fn require(&self, permitted: bool, op: &'static str) -> Result<()> {
+        if self.grant.expires_at.is_some_and(|end| SystemTime::now() >= end) {
+            return Err(Error::new(ErrorKind::Expired, op));
+        }
+        if permitted { Ok(()) } else { Err(Error::new(ErrorKind::NotPermitted, op)) }
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("grant", &self.grant).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+/** What a verb gets to work with, and what a verb is. */
+import type { Command, OptionValues } from 'commander';
+import type { GlobalOptions } from './global-options.js';
+import type { Output } from './output.js';
+
+/** One run of the command line. */
+export interface CliContext {
+  readonly output: Output;
+  readonly globals: GlobalOptions;
+  readonly env: NodeJS.ProcessEnv;
+  /** Aborted by ctrl-C, SIGTERM, or the `--timeout`; its reason is the error to report. */
+  readonly signal: AbortSignal;
+  /** Tells the `--timeout` that the peer showed a sign of life. */
+  readonly alive: () => void;
+  /** Stops the `--timeout` until the next `alive()`: a person is being asked. */
+  readonly pauseTimeout: () => void;
+}
+
+/** A verb of the command line. */
+export interface Verb {
+  /** Two command lines, without the leading `e2eeftp`. */
+  readonly examples: readonly [string, string];
+  /** Declares arguments and options. */
+  configure(command: Command): void;
+  /**
+   * Does the work and answers the exit code (nothing: 0). Failures are thrown.
+   * @param operands the words after the verb, in order.
+   * @param options the verb's own options.
+   */
+  run(context: CliContext, operands: string[], options: OptionValues): Promise<number | void>;
+  /** True for a verb that answers SIGINT, SIGTERM and SIGHUP by itself. */
+  readonly handlesSignals?: boolean;
+}

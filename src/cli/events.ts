@@ -1,0 +1,133 @@
+/**
+ * The objects that `--json` and `--progress json` write, one a line (NDJSON).
+ *
+ * Every object has `v` (the version of this schema, always 1), `type`, and `time` (ISO 8601, UTC, milliseconds). New
+ * fields and new types may be added under version 1; a field is never renamed, removed or given another meaning.
+ * Sizes are bytes, durations are seconds, roots are BLAKE3 in lower-case hexadecimal (what `b3sum` prints).
+ * The prose form of this schema is `docs/CLI.md`.
+ */
+
+/** Fields of every event. */
+export interface CliEventBase {
+  v: 1;
+  /** When the event was written: ISO 8601, UTC. */
+  time: string;
+}
+
+/** First event of `send` and `get`. */
+export interface CliStartEvent extends CliEventBase {
+  type: 'start';
+  operation: 'send' | 'get';
+  /** How many files were named. */
+  files: number;
+  /** True with `--dry-run`: nothing is changed anywhere. */
+  dryRun: boolean;
+}
+
+/** A file entered another phase. */
+export interface CliPhaseEvent extends CliEventBase {
+  type: 'phase';
+  /** `connecting`, `waiting`, `moving`, `finishing`, `done`; further words may come. */
+  phase: string;
+  /** The source as it was given; `null` while no file is concerned. */
+  file: string | null;
+}
+
+/** How far one file is; at most 10 a second, and one when the file is done. */
+export interface CliProgressEvent extends CliEventBase {
+  type: 'progress';
+  file: string;
+  phase: string;
+  transferred: number;
+  /** `null` when the length is not known, as for standard input. */
+  total: number | null;
+  /** Bytes a second. */
+  rate: number;
+  /** `null` when it cannot be said. */
+  etaSeconds: number | null;
+}
+
+/** One file is done and verified (or, with `--dry-run`, would be moved). */
+export interface CliFileEvent extends CliEventBase {
+  type: 'file';
+  source: string;
+  /** The final name at the destination; `-` is standard output. */
+  target: string;
+  /** `would-move` with `--dry-run`. */
+  action: 'moved' | 'would-move';
+  bytes: number;
+  seconds: number;
+  /** `null` when nothing was moved. */
+  root: string | null;
+  /** True when both ends computed the same root. */
+  verified: boolean;
+}
+
+/** What a `send` or `get` came to, unless nothing succeeded. Only an `error` `E2EEFTP_PARTIAL` may follow. */
+export interface CliCompleteEvent extends CliEventBase {
+  type: 'complete';
+  /** Files moved. */
+  files: number;
+  /** Length of those files together. */
+  bytes: number;
+  /** Bytes that crossed the network for them. */
+  sentBytes: number;
+  /** Bytes that were already there and did not have to cross. */
+  resumedBytes: number;
+  skippedFiles: number;
+  failedFiles: number;
+  seconds: number;
+  /** The root of the file when exactly one was moved, else `null`. */
+  root: string | null;
+  /** True when every moved file was verified and none failed. */
+  verified: boolean;
+}
+
+/** Something failed. The last one of a failed command decides its exit code. */
+export interface CliErrorEvent extends CliEventBase {
+  type: 'error';
+  /** A code of `docs/ERRORS.md`, for example `E2EEFTP_NOT_FOUND`. */
+  code: string;
+  message: string;
+  /** The next step, or `null`. */
+  hint: string | null;
+  /** The source that failed, or `null` when the command as a whole did. */
+  file: string | null;
+}
+
+/** One name of `ls` or `stat`. */
+export interface CliEntryEvent extends CliEventBase {
+  type: 'entry';
+  path: string;
+  size: number;
+  /** What the name is. (`type` is taken by the event's own type.) */
+  kind: 'file' | 'directory' | 'symlink' | 'other';
+  /** ISO 8601, UTC. */
+  mtime: string;
+  /** Permission bits in octal, four digits: `0644`. */
+  mode: string;
+}
+
+/** The answer of every other verb. */
+export interface CliResultEvent extends CliEventBase {
+  type: 'result';
+  verb: string;
+  /** The fields of each verb are listed in `docs/CLI.md`. */
+  result: Record<string, unknown>;
+}
+
+/** Any object that `--json` writes. */
+export type CliEvent =
+  | CliStartEvent
+  | CliPhaseEvent
+  | CliProgressEvent
+  | CliFileEvent
+  | CliCompleteEvent
+  | CliErrorEvent
+  | CliEntryEvent
+  | CliResultEvent;
+
+type WithoutBase<T> = T extends CliEventBase ? Omit<T, keyof CliEventBase> : never;
+
+/** An event before version and time are put on it. */
+export type CliEventBody = WithoutBase<CliEvent>;

@@ -1,0 +1,31 @@
+/** The port file: tells other programs where a server listens, once it does. */
+import { readFile, unlink } from 'node:fs/promises';
+import { writeAtomically } from '../index.js';
+import type { ListenAddress } from './listen-address.js';
+
+/** The content of a port file: one JSON object. Protocols that are not served have an empty list. */
+export interface PortFile {
+  pid: number;
+  /** The server's key. */
+  fingerprint: string;
+  e2eeftp: ListenAddress[];
+  sftp: ListenAddress[];
+  ftps: ListenAddress[];
+  classic: ListenAddress[];
+}
+
+/** Writes the file whole: whoever sees it sees all of it. */
+export async function writePortFile(file: string, content: PortFile): Promise<void> {
+  await writeAtomically(file, `${JSON.stringify(content)}\n`, { mode: 0o644 });
+}
+
+/** Removes the file, unless another process has written its own there since. */
+export async function removePortFile(file: string): Promise<void> {
+  try {
+    const content = JSON.parse(await readFile(file, 'utf8')) as Partial<PortFile>;
+    if (content.pid === process.pid) await unlink(file);
+  } catch (error) {
+    // Gone or overwritten by something else: not ours to remove.
+    if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}

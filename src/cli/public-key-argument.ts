@@ -1,0 +1,51 @@
+/** A public key as an argument: the key itself, or a file that holds a public or a private key. */
+import { readFile } from 'node:fs/promises';
+import { E2eeftpError, Identity, looksLikePublicKey, parsePublicKey, type PublicKey } from '../index.js';
+
+const MAX_KEY_FILE = 64 * 1024;
+
+/** A key and what stood behind it. */
+export interface KeyArgument {
+  key: PublicKey;
+  /** The comment of an OpenSSH line, or ''. */
+  comment: string;
+  /** The file it was read from; undefined when the argument was the key. */
+  file?: string;
+}
+
+/**
+ * Reads `argument` as a public key, or as the path of a file with one key in it.
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`.
+ */
+export async function readPublicKey(argument: string): Promise<KeyArgument> {
+  if (looksLikePublicKey(argument)) return { key: parsePublicKey(argument), comment: commentOf(argument) };
+  return readPublicKeyFile(argument);
+}
+
+/** As {@link readPublicKey}, for a file only. */
+export async function readPublicKeyFile(file: string): Promise<KeyArgument> {
+  let text: Buffer;
+  try {
+    text = await readFile(file);
+  } catch (cause) {
+    const hint = 'give a key (ssh-ed25519 … or 44 characters of base64) or the path of a key file';
+    throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: neither a public key nor a readable file`, { cause, hint });
+  }
+  if (text.length > MAX_KEY_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file} is too large for a key file`);
+  try {
+    if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text.toString('latin1'))) {
+      return { key: Identity.parse(text).publicKey, comment: '', file };
+    }
+    const lines = text.toString('utf8').split(/\r?\n/);
+    const content = lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n');
+    return { key: parsePublicKey(content), comment: commentOf(content), file };
+  } catch (error) {
+    throw E2eeftpError.is(error) ? error.within(file) : error;
+  } finally {
+    text.fill(0);
+  }
+}
+
+function commentOf(line: string): string {
+  return /^\s*ssh-ed25519\s+\S+\s+(.*)$/m.exec(line)?.[1]?.trim() ?? '';
+}

@@ -1,0 +1,172 @@
+/** Moves several files one after the other: progress, one line each, and what it all comes to. */
+import { displayName, E2eeftpError, type ErrorCode, type OnProgress } from '../index.js';
+import type { CliContext } from './context.js';
+import { EXIT } from './exit-code.js';
+import { formatBytes, formatDuration, formatRate } from './human-units.js';
+import { createProgressDisplay, type ProgressDisplay } from './progress-display.js';
+import { reportError, toE2eeftpError } from './report-error.js';
+import type { TransferOptions } from './transfer-options.js';
+
+/** What became of one file. */
+export interface Moved {
+  /** The final name at the destination. */
+  target: string;
+  bytes: number;
+  seconds: number;
+  /** BLAKE3 in hexadecimal. */
+  root: string;
+  /** Bytes that were there already. */
+  resumedBytes: number;
+}
+
+/** What `--dry-run` found out about one file. */
+export interface Planned {
+  target: string;
+  bytes: number;
+  /** Whether the name is taken; null when that can't be known. */
+  replaces: boolean | null;
+}
+
+/** One file to move. */
+export interface TransferJob {
+  /** The source as it was given. */
+  source: string;
+  /** Its length when that is known beforehand. */
+  total: number | null;
+  move(onProgress: OnProgress): Promise<Moved>;
+  plan(): Promise<Planned>;
+}
+
+/** After these the session is gone or the person wants no more: the remaining files are not tried. */
+const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'E2EEFTP_ABORTED',
+  'E2EEFTP_TIMEOUT',
+  'E2EEFTP_CONNECTION_LOST',
+  'E2EEFTP_PROTOCOL',
+  'E2EEFTP_CLOSED',
+  'E2EEFTP_SHUTTING_DOWN',
+]);
+
+interface Totals {
+  moved: Moved[];
+  planned: Planned[];
+  failed: string[];
+  firstFailure: number;
+}
+
+/**
+ * Runs the jobs in order. One that fails does not stop the others, unless the session itself is gone.
+ * @returns the exit code: 0, that of the failure when nothing was moved, or 10 when some were moved and some not.
+ */
+export async function runTransfers(
+  context: CliContext,
+  operation: 'send' | 'get',
+  jobs: readonly TransferJob[],
+  options: TransferOptions,
+): Promise<number> {
+  const { output } = context;
+  const display = createProgressDisplay(options.progress, output, context.env['TERM']);
+  const totals: Totals = { moved: [], planned: [], failed: [], firstFailure: EXIT.ok };
+  const begin = performance.now();
+  if (output.json) output.event({ type: 'start', operation, files: jobs.length, dryRun: options.dryRun });
+  for (const [index, job] of jobs.entries()) {
+    try {
+      if (options.dryRun) {
+        totals.planned.push(await planOne(context, job));
+        continue;
+      }
+      display.start(job.source, job.total);
+      totals.moved.push(await job.move(watch(context, display)));
+      display.stop();
+      tellMoved(context, job, totals.moved.at(-1) as Moved);
+    } catch (thrown) {
+      display.stop();
+      const error = toE2eeftpError(context.signal.aborted ? context.signal.reason : thrown);
+      const exitCode = reportError(output, error, jobs.length > 1 ? job.source : null);
+      if (totals.failed.length === 0) totals.firstFailure = exitCode;
+      totals.failed.push(job.source);
+      if (error.code === 'E2EEFTP_ABORTED' || error.code === 'E2EEFTP_TIMEOUT') return exitCode;
+      if (!FATAL.has(error.code)) continue;
+      totals.failed.push(...jobs.slice(index + 1).map((rest) => rest.source));
+      break;
+    }
+  }
+  return conclude(context, jobs, totals, (performance.now() - begin) / 1000);
+}
+
+/** Shows progress, and counts it as a sign of life when there is any: reports arrive also while nothing moves. */
+function watch(context: CliContext, display: ProgressDisplay): OnProgress {
+  let last = '';
+  return (progress) => {
+    const now = `${progress.phase} ${progress.transferred}`;
+    if (now !== last) context.alive();
+    last = now;
+    display.update(progress);
+  };
+}
+
+async function planOne(context: CliContext, job: TransferJob): Promise<Planned> {
+  const { output } = context;
+  const planned = await job.plan();
+  context.alive();
+  const { target, bytes, replaces } = planned;
+  if (output.json) {
+    const { source } = job;
+    output.event({ type: 'file', source, target, action: 'would-move', bytes, seconds: 0, root: null, verified: false });
+  } else {
+    const taken = replaces === true ? ', replacing what is there' : '';
+    output.note(`would move ${displayName(job.source)} (${formatBytes(bytes)}) to ${displayName(target)}${taken}`);
+  }
+  return planned;
+}
+
+function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
+  const { output } = context;
+  const { target, bytes, seconds, root, resumedBytes } = moved;
+  if (output.json) {
+    output.event({ type: 'file', source: job.source, target, action: 'moved', bytes, seconds, root, verified: true });
+    return;
+  }
+  const parts = [
+    `${displayName(job.source)} → ${displayName(target)}: ${formatBytes(bytes)} in ${formatDuration(seconds)}`,
+    formatRate(seconds > 0 ? bytes / seconds : 0),
+    `BLAKE3 ${root}`,
+    output.style('green', 'verified'),
+  ];
+  if (resumedBytes > 0) parts.push(`resumed ${formatBytes(resumedBytes)}`);
+  output.note(parts.join(', '));
+}
+
+function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Totals, seconds: number): number {
+  const { output } = context;
+  const { moved, planned, failed } = totals;
+  const done = moved.length + planned.length;
+  if (done === 0 && failed.length > 0) return totals.firstFailure;
+  const bytes = moved.reduce((sum, one) => sum + one.bytes, 0);
+  const resumedBytes = moved.reduce((sum, one) => sum + one.resumedBytes, 0);
+  if (output.json) {
+    const [first, ...others] = moved;
+    output.event({
+      type: 'complete',
+      files: moved.length,
+      bytes,
+      sentBytes: bytes - resumedBytes,
+      resumedBytes,
+      skippedFiles: 0,
+      failedFiles: failed.length,
+      seconds,
+      root: others.length === 0 ? (first?.root ?? null) : null,
+      verified: moved.length > 0 && failed.length === 0,
+    });
+  } else if (moved.length > 1) {
+    output.note(`${moved.length} files, ${formatBytes(bytes)} in ${formatDuration(seconds)}, all verified`);
+  }
+  if (failed.length === 0) return EXIT.ok;
+  const names = failed.map((name) => displayName(name)).join(', ');
+  return reportError(
+    output,
+    new E2eeftpError('E2EEFTP_PARTIAL', `${failed.length} of ${jobs.length} files failed: ${names}`, {
+      hint: 'the others are complete; run the command again for those named',
+    }),
+  );
+}

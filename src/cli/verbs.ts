@@ -1,0 +1,102 @@
+/** The table of verbs: what `e2eeftp --help` lists, and where each is. A verb's module is loaded only when it is used. */
+import type { Verb } from './context.js';
+
+/** A line of `e2eeftp --help`. */
+export interface VerbEntry {
+  name: string;
+  alias?: string;
+  group: string;
+  summary: string;
+  load(): Promise<{ verb: Verb }>;
+}
+
+export const VERBS: readonly VerbEntry[] = [
+  {
+    name: 'send',
+    alias: 'put',
+    group: 'Move files:',
+    summary: 'copy local files, or standard input, to a server',
+    load: () => import('./verbs/send.js'),
+  },
+  {
+    name: 'get',
+    group: 'Move files:',
+    summary: 'copy files from a server, or write one to standard output',
+    load: () => import('./verbs/get.js'),
+  },
+  {
+    name: 'ls',
+    alias: 'list',
+    group: 'Look:',
+    summary: 'list a directory on a server',
+    load: () => import('./verbs/ls.js'),
+  },
+  {
+    name: 'stat',
+    group: 'Look:',
+    summary: 'show size, time and mode of names on a server',
+    load: () => import('./verbs/stat.js'),
+  },
+  {
+    name: 'rm',
+    alias: 'delete',
+    group: 'Change:',
+    summary: 'remove files or directories on a server',
+    load: () => import('./verbs/rm.js'),
+  },
+  {
+    name: 'commands',
+    group: 'Any command:',
+    summary: 'list what a server lets you do',
+    load: () => import('./verbs/commands.js'),
+  },
+  {
+    name: 'call',
+    group: 'Any command:',
+    summary: 'call a custom command of a server',
+    load: () => import('./verbs/call.js'),
+  },
+  {
+    name: 'keygen',
+    group: 'Keys:',
+    summary: 'make your key pair',
+    load: () => import('./verbs/keygen.js'),
+  },
+  {
+    name: 'fingerprint',
+    group: 'Keys:',
+    summary: 'show the fingerprint of a key',
+    load: () => import('./verbs/fingerprint.js'),
+  },
+  {
+    name: 'authorize',
+    group: 'Keys:',
+    summary: 'let a key log in to the server on this machine',
+    load: () => import('./verbs/authorize.js'),
+  },
+  {
+    name: 'revoke',
+    group: 'Keys:',
+    summary: 'no longer let a key log in',
+    load: () => import('./verbs/revoke.js'),
+  },
+  {
+    name: 'trust',
+    group: 'Keys:',
+    summary: "remember a server's key",
+    load: () => import('./verbs/trust.js'),
+  },
+  {
+    name: 'serve',
+    group: 'Serve:',
+    summary: 'run a server in the foreground',
+    load: () => import('./verbs/serve.js'),
+  },
+];
+
+/** The verbs that a command line may mean: those whose name or alias is one of its words. */
+export function verbsNamedIn(words: readonly string[]): VerbEntry[] {
+  return VERBS.filter(
+    (entry) => words.includes(entry.name) || (entry.alias !== undefined && words.includes(entry.alias)),
+  );
+}

@@ -1,0 +1,29 @@
+/** `e2eeftp commands`: lists what a server lets you do. */
+import type { Command } from 'commander';
+import { displayName } from '../../index.js';
+import { parsePeer } from '../address.js';
+import type { CliContext, Verb } from '../context.js';
+import { withClient } from '../open-client.js';
+
+async function run(context: CliContext, operands: string[]): Promise<void> {
+  const { output, signal } = context;
+  await withClient(context, parsePeer(operands[0] ?? ''), async (client) => {
+    const commands = await client.commands({ signal });
+    if (output.json) {
+      output.event({ type: 'result', verb: 'commands', result: { commands } });
+      return;
+    }
+    const width = Math.max(0, ...commands.map((command) => displayName(command.verb).length));
+    for (const { verb: name, summary } of commands) {
+      output.data(`${displayName(name).padEnd(width)}  ${displayName(summary)}`.trimEnd());
+    }
+  });
+}
+
+export const verb: Verb = {
+  examples: ['commands files.example.org', 'commands --json [2001:db8::7]'],
+  configure(command: Command): void {
+    command.argument('<peer>', 'a server');
+  },
+  run,
+};

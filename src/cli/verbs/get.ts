@@ -1,0 +1,146 @@
+/** `e2eeftp get`: copies files from a server, or writes one to standard output. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, Option, type OptionValues } from 'commander';
+import { type Durability, E2eeftpError, remoteBaseName } from '../../index.js';
+import { parseAddress, type RemoteAddress } from '../address.js';
+import type { CliContext, Verb } from '../context.js';
+import { ClientPool } from '../open-client.js';
+import { getToStandardOutput } from '../standard-streams.js';
+import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
+import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+
+function usage(message: string, hint: string): E2eeftpError {
+  return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
+}
+
+interface GetArguments {
+  sources: { address: RemoteAddress; text: string }[];
+  /** Local path; `-` is standard output. */
+  target: string;
+}
+
+function readArguments(operands: string[]): GetArguments {
+  const addresses = operands.map((operand) => parseAddress(operand));
+  const last = addresses.at(-1);
+  let target = '.';
+  if (last?.kind === 'local') {
+    target = last.path;
+    addresses.pop();
+  }
+  if (addresses.length === 0) {
+    throw usage('no source on a server is named', 'write: e2eeftp get PEER:PATH… [DEST]');
+  }
+  const sources = addresses.map((address, index) => {
+    const text = operands[index] ?? '';
+    if (address.kind === 'local') {
+      throw usage(`the source '${text}' is on this machine`, 'to copy to a server use: e2eeftp send FILE PEER:PATH');
+    }
+    if (remoteBaseName(address.path) === '' || address.path.endsWith('/')) {
+      throw usage(`'${text}' names a directory`, 'name the files to get; directories cannot be fetched yet');
+    }
+    return { address, text };
+  });
+  if (target === '-' && sources.length > 1) {
+    throw usage("several files can't share standard output", 'get them one by one');
+  }
+  return { sources, target };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+}
+
+interface GetOptions extends TransferOptions {
+  durability: Durability;
+}
+
+function makeJob(
+  context: CliContext,
+  clients: ClientPool,
+  { address, text }: GetArguments['sources'][number],
+  target: string,
+  options: GetOptions,
+): TransferJob {
+  const { signal } = context;
+  const { overwrite, preserve, durability } = options;
+  return {
+    source: text,
+    total: null,
+    plan: async () => plan(context, clients, address, target, options),
+    async move(onProgress) {
+      const client = await clients.open(address);
+      if (target === '-') {
+        const got = await getToStandardOutput(client, address.path, { signal, onProgress });
+        return { ...got, target: '-' };
+      }
+      const got = await client.get(address.path, target, { overwrite, preserve, durability, signal, onProgress });
+      return { ...got, target: got.path };
+    },
+  };
+}
+
+async function plan(
+  context: CliContext,
+  clients: ClientPool,
+  address: RemoteAddress,
+  target: string,
+  options: TransferOptions,
+): Promise<Planned> {
+  const client = await clients.open(address);
+  const entry = await client.stat(address.path, { signal: context.signal });
+  if (entry.type === 'directory') throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${address.path} is a directory`);
+  if (target === '-') return { target, bytes: entry.size, replaces: false };
+  const into = target.endsWith('/') || (await isDirectory(target));
+  const path = into ? join(target, remoteBaseName(address.path)) : target;
+  const existing = await stat(path).catch(() => null);
+  if (existing?.isDirectory() === true) throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${path} is a directory`);
+  if (existing !== null && options.overwrite === 'refuse') {
+    throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
+  }
+  return { target: path, bytes: entry.size, replaces: existing !== null && options.overwrite === 'replace' };
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
+  const { output } = context;
+  const { sources, target } = readArguments(operands);
+  const durability = options['durability'] === 'dir' ? 'directory' : (options['durability'] as 'none' | 'file');
+  const transfer: GetOptions = { ...readTransferOptions(options), durability };
+  if (target === '-') {
+    if (process.stdout.isTTY && options['force'] !== true && !transfer.dryRun) {
+      throw usage('the content of a file could upset your terminal', 'send it into a pipe or a file, or add --force');
+    }
+    output.reserveStdout();
+  } else if (sources.length > 1 && !target.endsWith('/') && !(await isDirectory(target))) {
+    throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
+  }
+  const clients = new ClientPool(context);
+  try {
+    // The first server is reached before anything is started, so that its failure is told once.
+    if (sources[0] !== undefined) await clients.open(sources[0].address);
+    const jobs = sources.map((source) => makeJob(context, clients, source, target, transfer));
+    return await runTransfers(context, 'get', jobs, transfer);
+  } finally {
+    await clients.close();
+  }
+}
+
+export const verb: Verb = {
+  examples: ['get files.example.org:/inbox/report.pdf .', 'get files.example.org:/photos.tar - | tar x'],
+  configure(command: Command): void {
+    command
+      .usage('[options] <peer:path…> [dest]')
+      .argument('<peer:path… [dest]...>', "files on a server; then where they go (default: '.'; '-' is standard output)")
+      .addOption(
+        new Option('--durability <level>', 'what is on disk before success is reported')
+          .choices(['none', 'file', 'dir'])
+          .default('file'),
+      )
+      .option('--force', 'write to standard output even if it is a terminal');
+    addTransferOptions(command);
+  },
+  run,
+};

@@ -1,0 +1,144 @@
+/** `e2eeftp send`: copies local files, or standard input, to a server. */
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Command, OptionValues } from 'commander';
+import { type Client, E2eeftpError } from '../../index.js';
+import { type LocalAddress, parseAddress, type RemoteAddress } from '../address.js';
+import type { CliContext, Verb } from '../context.js';
+import { withClient } from '../open-client.js';
+import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
+import { sendStandardInput } from '../standard-streams.js';
+import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
+import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+
+function usage(message: string, hint: string): E2eeftpError {
+  return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
+}
+
+interface SendArguments {
+  sources: LocalAddress[];
+  target: RemoteAddress;
+  /** The name that standard input gets in a directory. */
+  name?: string;
+}
+
+function readArguments(operands: string[], options: OptionValues): SendArguments {
+  const addresses = operands.map((operand) => parseAddress(operand));
+  const target = addresses.pop();
+  if (target === undefined || addresses.length === 0) {
+    throw usage('a source and a target are needed', 'write: e2eeftp send FILE… PEER:PATH');
+  }
+  if (target.kind !== 'remote') {
+    const remote = addresses.some((address) => address.kind === 'remote');
+    throw usage(
+      `the target '${target.path}' is on this machine`,
+      remote ? 'to copy from a server use: e2eeftp get PEER:PATH FILE' : 'name a server: PEER:PATH',
+    );
+  }
+  const sources: LocalAddress[] = [];
+  for (const [index, source] of addresses.entries()) {
+    if (source.kind === 'local') sources.push(source);
+    else throw usage(`the source '${operands[index] ?? ''}' is on a server, too`, 'one side must be on this machine');
+  }
+  const fromStdin = sources.filter((source) => source.path === '-').length;
+  if (fromStdin > 1) throw usage("'-' (standard input) can be given once only", 'name the other sources');
+  const name = options['name'] as string | undefined;
+  if (name === undefined) return { sources, target };
+  if (fromStdin === 0) throw usage("--name is for standard input ('-')", 'put the name into the target: PEER:PATH/NAME');
+  if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
+    throw usage(`--name '${name}' is not a file name`, 'directories belong into the target');
+  }
+  return { sources, target, name };
+}
+
+/** How the target is shown: as `PEER:PATH`, whatever form it was given in. */
+function shown(target: RemoteAddress, path: string): string {
+  return `${target.host.includes(':') ? `[${target.host}]` : target.host}:${path}`;
+}
+
+async function sourceLength(source: LocalAddress): Promise<number> {
+  const info = await stat(source.path);
+  if (!info.isDirectory()) return info.size;
+  throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${source.path} is a directory`, {
+    hint: 'directories cannot be sent yet; send its files: e2eeftp send DIR/* PEER:PATH/',
+  });
+}
+
+async function plan(
+  context: CliContext,
+  client: Client,
+  job: { target: RemoteAddress; path: string; name: string; bytes: number },
+  options: TransferOptions,
+): Promise<Planned> {
+  const { path, existing } = await finalName(client, job.path, job.name, context.signal);
+  if (existing?.type === 'directory') throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${path} is a directory`);
+  const taken = existing === undefined ? null : existing !== null;
+  if (taken === true && options.overwrite === 'refuse') throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
+  return { target: shown(job.target, path), bytes: job.bytes, replaces: options.overwrite === 'rename' ? false : taken };
+}
+
+function makeJob(
+  context: CliContext,
+  client: Client,
+  source: LocalAddress,
+  target: RemoteAddress,
+  path: string,
+  options: TransferOptions,
+): TransferJob {
+  const { overwrite, preserve } = options;
+  const { signal } = context;
+  const isInput = source.path === '-';
+  const name = basename(source.path);
+  const common = { overwrite, signal };
+  return {
+    source: source.path,
+    total: null,
+    async plan() {
+      const bytes = isInput ? 0 : await sourceLength(source);
+      return plan(context, client, { target, path, name, bytes }, options);
+    },
+    async move(onProgress) {
+      if (isInput) {
+        const sent = await sendStandardInput(client, path, { ...common, onProgress });
+        return { ...sent, target: shown(target, sent.path) };
+      }
+      await sourceLength(source);
+      const sent = await client.send(source.path, path, { ...common, preserve, onProgress });
+      return { ...sent, target: shown(target, sent.path) };
+    },
+  };
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
+  const { sources, target, name } = readArguments(operands, options);
+  const transfer = readTransferOptions(options);
+  const [first] = sources;
+  // Before anything is connected: a mistake in the only source should cost nothing.
+  if (sources.length === 1 && first !== undefined && first.path !== '-') await sourceLength(first);
+  if (name === undefined && namesDirectory(target.path) && sources.some((source) => source.path === '-')) {
+    throw usage('standard input has no name', 'give --name NAME, or a full target name');
+  }
+  return withClient(context, target, async (client) => {
+    const path =
+      sources.length > 1
+        ? await requireDirectory(client, target.path, context.signal)
+        : target.path === '' ? asDirectory('') : target.path;
+    const jobs = sources.map((source) => {
+      const own = source.path === '-' && name !== undefined ? `${asDirectory(path)}${name}` : path;
+      return makeJob(context, client, source, target, own, transfer);
+    });
+    return runTransfers(context, 'send', jobs, transfer);
+  });
+}
+
+export const verb: Verb = {
+  examples: ['send report.pdf files.example.org:/inbox/', 'tar c ./photos | e2eeftp send - files.example.org:/photos.tar'],
+  configure(command: Command): void {
+    command
+      .usage('[options] <source…> <peer:path>')
+      .argument('<source… target...>', "files, or '-' for standard input; then where they go")
+      .option('--name <name>', "the name of standard input ('-') in the target directory");
+    addTransferOptions(command);
+  },
+  run,
+};

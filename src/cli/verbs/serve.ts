@@ -1,0 +1,176 @@
+/** `e2eeftp serve`: runs a server in the foreground until it is told to end. */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option, type OptionValues } from 'commander';
+import { createServer, displayName, E2eeftpError, type Server, serverDataPaths, serverDirectory, serverName } from '../../index.js';
+import type { CliContext, Verb } from '../context.js';
+import { EXIT } from '../exit-code.js';
+import { isLoopback, type ListenAddress, parseListenAddress } from '../listen-address.js';
+import { type PortFile, removePortFile, writePortFile } from '../port-file.js';
+import { createServerLog, LOG_LEVELS, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
+import { notifySystemd } from '../systemd-notify.js';
+
+/** How long requests may go on after the first SIGTERM. */
+const DRAIN_MS = 30_000;
+
+function parseCount(text: string): number {
+  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new InvalidArgumentError('Give a whole number of 1 or more.');
+  return count;
+}
+
+/** The native layer listens on IP addresses: names are looked up here. */
+async function resolveName({ host, port }: ListenAddress): Promise<ListenAddress> {
+  if (isIP(host) !== 0) return { host, port };
+  try {
+    return { host: (await lookup(host)).address, port };
+  } catch (cause) {
+    throw new E2eeftpError('E2EEFTP_UNKNOWN_HOST', `--listen ${host}: there is no such host name`, { cause });
+  }
+}
+
+/** Ends by SIGTERM or SIGINT, and not before: resolves with the signal; a second one ends the process at once. */
+function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening(): void } {
+  let first: NodeJS.Signals | undefined;
+  let settle: (signal: NodeJS.Signals) => void = () => undefined;
+  const ended = new Promise<NodeJS.Signals>((resolveEnded) => {
+    settle = resolveEnded;
+  });
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (first !== undefined) process.exit(signal === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted);
+    first = signal;
+    settle(signal);
+  };
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  return {
+    ended,
+    stopListening() {
+      process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
+    },
+  };
+}
+
+/** SIGHUP reads the file of authorized clients anew. (A change of it is noticed at the next login anyway.) */
+function reloadOnHangup(server: Server, file: string, log: ServerLog): () => void {
+  const reload = (): void => {
+    server.reload().then(
+      () => log.info({ file, keys: server.authorizedClients?.size }, 'authorized clients reloaded'),
+      (error: unknown) => log.error({ file, error }, 'authorized clients not reloaded; nobody is let in'),
+    );
+  };
+  process.on('SIGHUP', reload);
+  return () => process.off('SIGHUP', reload);
+}
+
+interface Started {
+  server: Server;
+  /** The file of authorized clients. */
+  file: string;
+  dataDir: string;
+  addresses: ListenAddress[];
+}
+
+function tellStart(context: CliContext, started: Started, readOnly: boolean): void {
+  const { output } = context;
+  const { server, file, dataDir, addresses } = started;
+  const row = (name: string, value: string): void => output.note(`  ${name.padEnd(12)} ${displayName(value)}`);
+  const size = server.authorizedClients?.size ?? 0;
+  output.note(`${output.style('bold', 'e2eeftp serves')}${readOnly ? ' (read-only)' : ''}`);
+  for (const { host, port } of addresses) row('address', serverName(host, port));
+  row('fingerprint', server.fingerprint);
+  row('root', server.root);
+  row('authorized', `${file} (${size} ${size === 1 ? 'key' : 'keys'})`);
+  if (size === 0) {
+    output.note(`Nobody may log in yet. Add a client's public key: e2eeftp authorize KEY --data ${displayName(dataDir)}`);
+  }
+  const [first] = addresses;
+  if (first !== undefined && addresses.every(({ host }) => isLoopback(host))) {
+    output.note('Only this machine can connect. To open it to the network:');
+    output.note(`  e2eeftp serve ${displayName(server.root)} --listen 0.0.0.0:${first.port}`);
+  }
+}
+
+async function tellSystemd(state: 'ready' | 'stopping', context: CliContext, log: ServerLog): Promise<void> {
+  try {
+    await notifySystemd(state, context.env);
+  } catch (error) {
+    log.warn({ error, state }, 'systemd was not told; is systemd-notify installed?');
+  }
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
+  const { output, env, globals } = context;
+  const log = createServerLog(options['logLevel'] as LogLevel, options['logFormat'] as LogFormat);
+  const dataDir = resolve((options['data'] as string | undefined) ?? serverDirectory(env));
+  const paths = serverDataPaths(dataDir);
+  const root = operands[0] === undefined ? paths.files : resolve(operands[0]);
+  const file = resolve((options['authorized'] as string | undefined) ?? paths.authorizedClients);
+  const readOnly = options['readOnly'] === true;
+  const maxConnections = options['maxConnections'] as number | undefined;
+  const portFile = options['portFile'] as string | undefined;
+  const wanted = (options['listen'] as ListenAddress[] | undefined) ?? [{ host: '127.0.0.1', port: globals.port }];
+  const { ended, stopListening } = untilSignalled();
+  try {
+    const listen = await Promise.all(wanted.map(resolveName));
+    const server = await createServer({
+      root,
+      dataDir,
+      listen,
+      authorizedClients: file,
+      readOnly,
+      logger: log,
+      ...(maxConnections === undefined ? {} : { maxConnections }),
+    });
+    const stopReloading = reloadOnHangup(server, file, log);
+    try {
+      await server.listen();
+      const addresses = server.addresses.map(({ host, port }) => ({ host, port }));
+      const ready: PortFile = {
+        pid: process.pid,
+        fingerprint: server.fingerprint,
+        e2eeftp: addresses,
+        sftp: [],
+        ftps: [],
+        classic: [],
+      };
+      if (portFile !== undefined) await writePortFile(portFile, ready);
+      if (output.json) output.event({ type: 'result', verb: 'serve', result: { ...ready, root, authorized: file } });
+      tellStart(context, { server, file, dataDir, addresses }, readOnly);
+      await tellSystemd('ready', context, log);
+      const signal = await ended;
+      log.info({ signal, graceSeconds: DRAIN_MS / 1000 }, 'draining; a second signal ends at once');
+      if (portFile !== undefined) await removePortFile(portFile);
+      await tellSystemd('stopping', context, log);
+    } finally {
+      stopReloading();
+      await server.close({ graceMs: DRAIN_MS });
+    }
+    log.info({}, 'ended');
+    return EXIT.ok;
+  } finally {
+    stopListening();
+  }
+}
+
+export const verb: Verb = {
+  examples: ['serve ./inbox', 'serve /srv/files --listen 0.0.0.0:5001 --data /var/lib/e2eeftp --log-format json'],
+  handlesSignals: true,
+  configure(command: Command): void {
+    command
+      .argument('[root]', 'the directory that clients see (default: files/ in the data directory)')
+      .option(
+        '--listen <address:port>',
+        'where to listen; repeatable; port 0 picks a free one (default: 127.0.0.1:5001, this machine only)',
+        (value: string, previous: ListenAddress[] | undefined) => [...(previous ?? []), parseListenAddress(value)],
+      )
+      .option('--data <dir>', "the server's key, key list and default root")
+      .option('--authorized <file>', 'who may log in (default: authorized_clients.pub in the data directory)')
+      .option('--read-only', 'nobody may store or remove, whatever the key list says')
+      .option('--max-connections <n>', 'most sessions at a time', parseCount)
+      .option('--port-file <file>', 'written when ready: pid, fingerprint and addresses as JSON')
+      .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS).default('info'))
+      .addOption(new Option('--log-format <format>', 'how it is logged').choices(['text', 'json']).default('text'));
+  },
+  run,
+};

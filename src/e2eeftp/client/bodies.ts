@@ -1,0 +1,120 @@
+/**
+ * The two directions of a request's body on the client's side. Whatever happens to the code that uses them, the body is
+ * ended on the wire, so that the final reply can follow.
+ */
+import { E2eeftpError } from '../../errors.js';
+import { native } from '../../native.js';
+import type { BodyResult, NativeSession, NativeSource, NativeStaged, NativeTransfer } from '../../native.js';
+import { PIECE_LENGTH, writeSource } from '../body-pieces.js';
+import type { BodySource } from '../command-registry.js';
+
+/** The body that the server asked for. May be used once, by one of its methods. */
+export class OutboundBody {
+  readonly #session: NativeSession;
+  readonly #id: number;
+  readonly #signal: AbortSignal;
+  #isUsed = false;
+
+  constructor(session: NativeSession, id: number, signal: AbortSignal) {
+    this.#session = session;
+    this.#id = id;
+    this.#signal = signal;
+  }
+
+  /** Sends `size` bytes of a file. */
+  async fromFile(source: NativeSource, size: number, transfer: NativeTransfer): Promise<BodyResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () => this.#session.sendFile(transfer, source, this.#id, 0, size));
+  }
+
+  /** Sends what `source` yields. */
+  async fromSource(source: BodySource): Promise<BodyResult> {
+    this.#isUsed = true;
+    const writer = this.#session.bodyWriter(this.#id);
+    try {
+      await writeSource((piece) => native(() => writer.write(piece)), source, this.#signal);
+      this.#signal.throwIfAborted();
+    } catch (error) {
+      // A body that failed by itself has ended already.
+      await native(() => writer.abort()).catch(() => undefined);
+      throw error;
+    }
+    return native(() => writer.finish());
+  }
+
+  /** Ends a body that nobody used: the server is told that there will be none. */
+  async abandon(): Promise<void> {
+    if (this.#isUsed) return;
+    this.#isUsed = true;
+    const writer = this.#session.bodyWriter(this.#id);
+    await native(() => writer.abort());
+  }
+}
+
+/** The body that the server announced. May be used once, by one of its methods. */
+export class InboundBody {
+  /** Resolves when another request waits for this one. */
+  readonly contended: Promise<void>;
+  readonly #session: NativeSession;
+  readonly #id: number;
+  readonly #signal: AbortSignal;
+  #isUsed = false;
+
+  constructor(session: NativeSession, id: number, signal: AbortSignal, contended: Promise<void>) {
+    this.#session = session;
+    this.#id = id;
+    this.#signal = signal;
+    this.contended = contended;
+  }
+
+  /** Receives the body into a staged file. */
+  async toFile(staged: NativeStaged, size: number, transfer: NativeTransfer): Promise<BodyResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () => this.#session.receiveFile(transfer, staged, this.#id, size));
+  }
+
+  /** The body in pieces of up to 256 KiB. Ends when all of it was verified; leaving early stops the server. */
+  async *pieces(): AsyncGenerator<Buffer, void, undefined> {
+    this.#isUsed = true;
+    const reader = this.#session.bodyReader(this.#id);
+    let isOver = false;
+    try {
+      for (;;) {
+        this.#signal.throwIfAborted();
+        const piece = await native(() => reader.read(PIECE_LENGTH));
+        if (piece === null || piece === undefined) break;
+        yield piece;
+      }
+      isOver = true;
+    } catch (error) {
+      isOver = E2eeftpError.is(error) && error !== this.#signal.reason;
+      throw error;
+    } finally {
+      // A body that failed by itself has ended already.
+      if (!isOver) await native(() => reader.stop()).catch(() => undefined);
+    }
+  }
+
+  /** Stops a body that nobody used. */
+  async abandon(): Promise<void> {
+    if (this.#isUsed) return;
+    this.#isUsed = true;
+    const reader = this.#session.bodyReader(this.#id);
+    await native(() => reader.stop());
+  }
+}
+
+async function cancelOnAbort(
+  transfer: NativeTransfer,
+  signal: AbortSignal,
+  run: () => Promise<BodyResult>,
+): Promise<BodyResult> {
+  const cancel = (): void => transfer.cancel();
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await native(run);
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}

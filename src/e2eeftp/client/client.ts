@@ -1,0 +1,175 @@
+/**
+ * A logged-in client.
+ */
+import { E2eeftpError } from '../../errors.js';
+import type { PublicKey } from '../../identity/public-key.js';
+import type { NativeSession } from '../../native.js';
+import { pathToBytes, remoteBaseName } from '../../storage/path-text.js';
+import { ControlReader } from '../control-value.js';
+import type { ControlValue } from '../control-value.js';
+import { typeOfLetter } from '../entry-codec.js';
+import type { Entry } from '../entry-codec.js';
+import { callCommand } from './call.js';
+import type { CallOptions, CallReply } from './call.js';
+import { Channel } from './channel.js';
+import type { ChannelOptions, RequestArgs } from './channel.js';
+import { getFile } from './get.js';
+import { listEntries, rooted } from './list.js';
+import type { ListOptions } from './list.js';
+import type { Reply } from './reply.js';
+import { sendFile } from './send.js';
+import type { Dial } from './side-channel.js';
+import { RemoteReadStream, RemoteWriteStream } from './streams.js';
+import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
+import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
+
+/** What a client is made of. */
+export interface ClientParts {
+  readonly session: NativeSession;
+  readonly dial: Dial;
+  readonly host: string;
+  readonly port: number;
+  readonly serverKey: PublicKey;
+  readonly software: string;
+  readonly channel: ChannelOptions;
+}
+
+/** Options of calls that have none but the signal. */
+export interface SignalOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** A command that the server offers this client. */
+export interface OfferedCommand {
+  readonly verb: string;
+  readonly summary: string;
+}
+
+/**
+ * A logged-in client. Its requests run one after the other, in the order in which they were made; streams have
+ * connections of their own. Every call rejects with the signal's reason when its signal aborts.
+ */
+export class Client {
+  readonly host: string;
+  readonly port: number;
+  /** The key that the server has proved to have. */
+  readonly serverKey: PublicKey;
+  /** What the server calls itself, e.g. `e2eeftp/0.1.0`. */
+  readonly software: string;
+  readonly #channel: Channel;
+  readonly #parts: ClientParts;
+  readonly #closing = new AbortController();
+
+  /** Clients are made by `connect`. @internal */
+  constructor(parts: ClientParts) {
+    this.#parts = parts;
+    this.host = parts.host;
+    this.port = parts.port;
+    this.serverKey = parts.serverKey;
+    this.software = parts.software;
+    this.#channel = new Channel(parts.session, parts.channel);
+  }
+
+  /** Whether requests can be made: the client was not closed and its connection was not lost, as far as is known. */
+  get isOpen(): boolean {
+    return this.#channel.isOpen;
+  }
+
+  /**
+   * Stores a local file on the server. It appears under its name when all of it is there and verified. A `remotePath`
+   * that ends with `/` or is a directory means: into it, under the same name.
+   */
+  send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
+    return sendFile(this.#channel, localPath, remotePath, options);
+  }
+
+  /**
+   * Fetches a file. It appears under its name when all of it is there and verified. A `localPath` that ends with `/` or
+   * is a directory means: into it, under the same name.
+   */
+  get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
+    return getFile(this.#channel, remotePath, localPath, options);
+  }
+
+  /**
+   * The entries of a directory, or the one of a file. The loop may make other requests: what is not consumed yet is
+   * then read ahead.
+   */
+  list(path = '/', options: ListOptions = {}): AsyncIterableIterator<Entry> {
+    return listEntries(this.#channel, path, options);
+  }
+
+  /** Deletes a file; a directory and all that is in it only with `recursive`. */
+  async delete(path: string, options: SignalOptions & { readonly recursive?: boolean } = {}): Promise<void> {
+    const { recursive = false, signal } = options;
+    await this.#channel.request('DELETE', { path: pathToBytes(path), recursive }, { signal });
+  }
+
+  /** Type, size, time and mode of one entry; symbolic links are followed. */
+  async stat(path: string, options: SignalOptions = {}): Promise<Entry> {
+    const reply = await this.#channel.request('STAT', { path: pathToBytes(path) }, { signal: options.signal });
+    return readStat(reply, path);
+  }
+
+  /** Calls any command. */
+  call(verb: string, args: RequestArgs = {}, options: CallOptions = {}): Promise<CallReply> {
+    return callCommand(this.#channel, verb, args, options);
+  }
+
+  /** The commands that the server offers this client. */
+  async commands(options: SignalOptions = {}): Promise<readonly OfferedCommand[]> {
+    const reply = await this.#channel.request('HLIST', {}, { signal: options.signal });
+    const { commands } = reply.members;
+    if (!Array.isArray(commands)) throw unreadable('HLIST');
+    return commands.map((item: ControlValue) => {
+      if (typeof item !== 'object' || item === null || Array.isArray(item) || item instanceof Uint8Array) {
+        throw unreadable('HLIST');
+      }
+      const members = new ControlReader(item as RequestArgs as { readonly [key: string]: ControlValue });
+      return { verb: members.text('verb'), summary: members.text('summary') };
+    });
+  }
+
+  /** The content of a file as a Readable, on a connection of its own. */
+  createReadStream(path: string, options: ReadStreamOptions = {}): RemoteReadStream {
+    return new RemoteReadStream(this.#streamParts(), path, options);
+  }
+
+  /** A Writable that stores what is written to it as a file when it finishes, on a connection of its own. */
+  createWriteStream(path: string, options: WriteStreamOptions = {}): RemoteWriteStream {
+    return new RemoteWriteStream(this.#streamParts(), path, options);
+  }
+
+  /**
+   * Ends the connection; what still runs is aborted with `E2EEFTP_CLOSED` and leaves nothing half-done. Any number of
+   * calls.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort(new E2eeftpError('E2EEFTP_CLOSED', 'the client was closed'));
+    await this.#channel.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #streamParts() {
+    const { dial, channel } = this.#parts;
+    return { dial, channel, closing: this.#closing.signal };
+  }
+}
+
+function readStat(reply: Reply, path: string): Entry {
+  const members = new ControlReader(reply.members);
+  const type = typeOfLetter(reply.members['type']);
+  const size = members.count('size');
+  const modifiedMs = members.time('mtime');
+  const mode = members.count('mode', 0o7777);
+  if (type === null || size === null || modifiedMs === null || mode === null) throw unreadable('STAT');
+  const full = rooted(path);
+  return { path: full, name: remoteBaseName(full), type, size, modified: new Date(modifiedMs), mode };
+}
+
+function unreadable(verb: string): E2eeftpError {
+  return new E2eeftpError('E2EEFTP_PROTOCOL', `the server’s answer to ${verb} can’t be read`);
+}

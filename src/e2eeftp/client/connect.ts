@@ -1,0 +1,283 @@
+/**
+ * Connecting: whom to trust, then who we are. The server proves its key first; the client's identity is sent only to a
+ * server that was found to be the right one.
+ */
+import { join } from 'node:path';
+import { E2eeftpError } from '../../errors.js';
+import { clientDirectory } from '../../identity/default-directories.js';
+import { Identity } from '../../identity/identity.js';
+import { KnownServers } from '../../identity/known-servers.js';
+import type { PublicKey } from '../../identity/public-key.js';
+import { DEFAULT_PORT, serverName } from '../../identity/server-address.js';
+import { resolveServerKey } from '../../identity/server-pin.js';
+import { connectNative, native, nativeSync } from '../../native.js';
+import type { NativeConnecting, NativeSession } from '../../native.js';
+import { displayName } from '../../storage/display-name.js';
+import { PROTOCOL_VERSION, STATUS_OK } from '../status.js';
+import { orAbort } from './abort.js';
+import { Client } from './client.js';
+import { decodeReply, replyError } from './reply.js';
+
+/** A server whose key is not on record. */
+export interface UnknownServer {
+  readonly host: string;
+  readonly port: number;
+  /** `SHA256:…`, to be compared with what the server's operator says. */
+  readonly fingerprint: string;
+  readonly key: PublicKey;
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** Name or address. */
+  readonly host: string;
+  /** @default 5001 */
+  readonly port?: number;
+  /** Private key: a file, or an identity that was loaded. @default client_id.key in the client's directory */
+  readonly identity?: string | Identity;
+  /** Passphrase of the identity file. */
+  readonly passphrase?: string;
+  /**
+   * The key that the server must have: a fingerprint, a public key, or a file such as `known_server.pub`. The file of
+   * known servers is not looked at then.
+   */
+  readonly serverKey?: string;
+  /** File of known servers. @default known_servers in the client's directory */
+  readonly knownServers?: string;
+  /**
+   * Asked about a server that is not on record; `true` puts its key on record. It may take its time: no connection is
+   * open meanwhile. A server whose key has changed is never asked about. @default refuse
+   */
+  readonly onUnknownServer?: (server: UnknownServer) => boolean | Promise<boolean>;
+  /** Time for look-up, connection and handshake, in milliseconds. @default 10_000 */
+  readonly timeoutMs?: number;
+  /** How long a transfer may stand still, in milliseconds. @default 30_000 */
+  readonly stallTimeoutMs?: number;
+  /** How long a reply may take, in milliseconds; 0 = no limit. @default 300_000 */
+  readonly replyTimeoutMs?: number;
+  /** How long an aborted transfer may take to end before the connection is dropped, in milliseconds. @default 750 */
+  readonly abortGraceMs?: number;
+  /** Aborts connecting; has no effect on the client once it is there. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a server's key is judged. */
+type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
+
+/**
+ * Connects to a server and logs in.
+ *
+ * @throws E2eeftpError `E2EEFTP_CONNECT`, `E2EEFTP_UNKNOWN_HOST`, `E2EEFTP_TIMEOUT`; `E2EEFTP_SERVER_KEY_UNKNOWN`,
+ * `E2EEFTP_SERVER_KEY_CHANGED`; `E2EEFTP_KEY_FILE`, `E2EEFTP_AUTH_REFUSED`; `E2EEFTP_INCOMPATIBLE`.
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const target = checkTarget(options);
+  const identity = await loadIdentity(options);
+  const known = new KnownServers(options.knownServers ?? join(clientDirectory(), 'known_servers'));
+  let judge: Judge;
+  if (options.serverKey !== undefined) {
+    judge = pinned(target, await resolveServerKey(options.serverKey, target.host, target.port));
+  } else {
+    judge = (key) => onRecord(target, known, key);
+  }
+
+  let connecting = await dial(target, signal);
+  let trust: { key: PublicKey; isNew: boolean };
+  try {
+    const key = nativeSync(() => connecting.serverKey);
+    trust = { key, isNew: (await judge(key)) === 'unknown' };
+  } catch (error) {
+    connecting.close();
+    throw error;
+  }
+  const { key } = trust;
+  const exactly = pinned(target, [key.fingerprint]);
+  if (trust.isNew) {
+    // The answer may take minutes, and the server waits for seconds: ask without a connection, then make a new one.
+    connecting.close();
+    await askAbout({ ...target, fingerprint: key.fingerprint, key }, options, signal);
+    connecting = await dial(target, signal);
+    await judgeOrClose(connecting, exactly);
+  }
+  const opened = await logIn(connecting, identity, options);
+  if (trust.isNew) {
+    try {
+      await known.add(target.host, target.port, key);
+    } catch (error) {
+      opened.session.destroy();
+      throw error;
+    }
+  }
+  const again = async (streamSignal: AbortSignal | undefined): Promise<NativeSession> => {
+    const side = await dial(target, streamSignal);
+    await judgeOrClose(side, exactly);
+    return (await logIn(side, identity, { ...options, signal: streamSignal })).session;
+  };
+  return new Client({
+    session: opened.session,
+    dial: again,
+    host: target.host,
+    port: target.port,
+    serverKey: key,
+    software: opened.software,
+    channel: { replyTimeoutMs: options.replyTimeoutMs ?? 300_000, abortGraceMs: options.abortGraceMs ?? 750 },
+  });
+}
+
+/**
+ * The key that a server shows, without logging in: the server does not learn who asked. It proves that the server has
+ * the private key, not that it is the right server: that is for the caller to find out.
+ *
+ * @throws E2eeftpError `E2EEFTP_CONNECT`, `E2EEFTP_UNKNOWN_HOST`, `E2EEFTP_TIMEOUT`.
+ */
+export async function fetchServerKey(
+  options: Pick<ConnectOptions, 'host' | 'port' | 'timeoutMs' | 'signal'>,
+): Promise<PublicKey> {
+  options.signal?.throwIfAborted();
+  const connecting = await dial(checkTarget(options), options.signal);
+  try {
+    return nativeSync(() => connecting.serverKey);
+  } finally {
+    connecting.close();
+  }
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly stallTimeoutMs?: number;
+}
+
+function checkTarget(options: ConnectOptions): Target {
+  const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs } = options;
+  if (typeof host !== 'string' || host === '') throw invalid('host must be a name or an address');
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('port must be a number from 1 to 65535');
+  for (const [name, value] of Object.entries({ timeoutMs, stallTimeoutMs })) {
+    if (value !== undefined && !(value > 0 && value < 2 ** 31)) throw invalid(`${name} must be a positive number`);
+  }
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  return { host: bare, port, timeoutMs, ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }) };
+}
+
+async function loadIdentity({ identity, passphrase }: ConnectOptions): Promise<Identity> {
+  if (identity instanceof Identity) return identity;
+  return Identity.load(identity ?? join(clientDirectory(), 'client_id.key'), passphrase);
+}
+
+async function dial(target: Target, signal: AbortSignal | undefined): Promise<NativeConnecting> {
+  return orAbort(
+    native(() => connectNative(target)),
+    signal,
+    (late) => late.close(),
+  );
+}
+
+async function judgeOrClose(connecting: NativeConnecting, judge: Judge): Promise<void> {
+  try {
+    await judge(nativeSync(() => connecting.serverKey));
+  } catch (error) {
+    connecting.close();
+    throw error;
+  }
+}
+
+function pinned(target: Target, fingerprints: readonly string[]): Judge {
+  return async (key) => {
+    if (fingerprints.includes(key.fingerprint)) return 'trusted';
+    throw keyChanged(target, fingerprints, key.fingerprint);
+  };
+}
+
+async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
+  const { result, entries } = await known.lookup(target.host, target.port, key);
+  if (result === 'match') return 'trusted';
+  if (result === 'unknown') return 'unknown';
+  const fingerprints = entries.map((entry) => entry.key.fingerprint);
+  const lines = entries.map((entry) => entry.line).join(', ');
+  throw keyChanged(target, fingerprints, key.fingerprint, `${known.path} line ${lines}`);
+}
+
+async function askAbout(
+  server: UnknownServer,
+  { onUnknownServer }: ConnectOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const name = serverName(server.host, server.port);
+  if (onUnknownServer !== undefined) {
+    const answer = await orAbort(Promise.resolve(onUnknownServer(server)), signal);
+    if (answer) return;
+  }
+  throw new E2eeftpError(
+    'E2EEFTP_SERVER_KEY_UNKNOWN',
+    `the server ${name} is not known; its key is ${server.fingerprint}`,
+    { hint: `compare the fingerprint with its operator, then: e2eeftp trust ${name} ${server.fingerprint}` },
+  );
+}
+
+async function logIn(
+  connecting: NativeConnecting,
+  identity: Identity,
+  options: { signal?: AbortSignal | undefined; timeoutMs?: number },
+): Promise<{ session: NativeSession; software: string }> {
+  const { signal, timeoutMs = 10_000 } = options;
+  let session: NativeSession;
+  try {
+    session = await orAbort(
+      identity.withKey((key) => connecting.authenticate(key)),
+      signal,
+      (late) => late.destroy(),
+    );
+  } catch (error) {
+    connecting.close();
+    throw error;
+  }
+  try {
+    const message = await orAbort(
+      native(() => session.nextControl(timeoutMs)),
+      signal,
+    );
+    return { session, software: readReady(message ?? null) };
+  } catch (error) {
+    session.destroy();
+    throw E2eeftpError.is(error, 'E2EEFTP_AUTH_REFUSED') ? refused(identity, error) : error;
+  }
+}
+
+function readReady(message: Buffer | null): string {
+  if (message === null) throw new E2eeftpError('E2EEFTP_CONNECTION_LOST', 'the server closed the connection');
+  const ready = decodeReply(message);
+  const refusal = replyError(ready);
+  if (refusal !== null) throw refusal;
+  const { protocol, software } = ready.members;
+  if (ready.id !== 0 || ready.status !== STATUS_OK || protocol !== PROTOCOL_VERSION) {
+    throw new E2eeftpError('E2EEFTP_INCOMPATIBLE', 'the server speaks another version of the protocol');
+  }
+  return typeof software === 'string' ? displayName(software).slice(0, 100) : '';
+}
+
+function keyChanged(target: Target, expected: readonly string[], got: string, where?: string): E2eeftpError {
+  const place = where === undefined ? '' : ` (${where})`;
+  return new E2eeftpError(
+    'E2EEFTP_SERVER_KEY_CHANGED',
+    `the key of ${serverName(target.host, target.port)} is ${got}, expected ${expected.join(' or ')}${place}`,
+    { hint: 'do not connect until the server’s operator has confirmed the new key' },
+  );
+}
+
+function refused(identity: Identity, cause: E2eeftpError): E2eeftpError {
+  return new E2eeftpError(
+    'E2EEFTP_AUTH_REFUSED',
+    `the server does not accept the key ${identity.publicKey.fingerprint}`,
+    {
+      cause,
+      hint: `its operator can add it: e2eeftp authorize '${identity.publicKey.openssh}'`,
+    },
+  );
+}
+
+function invalid(text: string): E2eeftpError {
+  return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', text);
+}

@@ -1,0 +1,48 @@
+/**
+ * The commands that every server has, and the permission that each one needs.
+ */
+import type { CommandRegistry, CommandReply } from '../command-registry.js';
+import type { RequestContext } from '../request-context.js';
+
+/** The methods that answer the built-in commands. A server has them; a subclass may override them. */
+export interface BuiltInHandlers {
+  handleSend(context: RequestContext): Promise<CommandReply>;
+  handleGet(context: RequestContext): Promise<CommandReply>;
+  handleList(context: RequestContext): Promise<CommandReply>;
+  handleDelete(context: RequestContext): Promise<CommandReply>;
+  handleHlist(context: RequestContext): Promise<CommandReply>;
+  handleStat(context: RequestContext): Promise<CommandReply>;
+}
+
+/** Registers SEND, GET, LIST, DELETE, HLIST and STAT. */
+export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
+  registry.set('SEND', {
+    summary: 'Stores a file',
+    permission: 'write',
+    handler: (context) => handlers.handleSend(context),
+  });
+  registry.set('GET', {
+    summary: 'Fetches a file',
+    permission: 'read',
+    handler: (context) => handlers.handleGet(context),
+  });
+  registry.set('LIST', {
+    summary: 'Lists a directory',
+    permission: 'list',
+    handler: (context) => handlers.handleList(context),
+  });
+  registry.set('DELETE', {
+    summary: 'Deletes a file, or a directory when told so',
+    permission: 'delete',
+    handler: (context) => handlers.handleDelete(context),
+  });
+  registry.set('HLIST', {
+    summary: 'Lists the commands that you may use',
+    handler: (context) => handlers.handleHlist(context),
+  });
+  registry.set('STAT', {
+    summary: 'Tells type, size, time and mode of an entry',
+    permission: 'list',
+    handler: (context) => handlers.handleStat(context),
+  });
+}

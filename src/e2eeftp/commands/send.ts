@@ -1,0 +1,95 @@
+/**
+ * SEND: stores a file. It appears under its name only when all of it arrived and was verified; until then, and after any
+ * failure, what was there before stays as it was.
+ *
+ * `{path, size?, mtime?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?}` → 100 → body → 226
+ * `{bytes, root, path}`; `path` is the final name, which `rename` may have chosen.
+ */
+import { E2eeftpError } from '../../errors.js';
+import { native } from '../../native.js';
+import type { NativeStaged, NativeStorage } from '../../native.js';
+import { fullGrant, toNativeGrant } from '../../storage/grant.js';
+import { pathFromBytes } from '../../storage/path-text.js';
+import type { CommandReply } from '../command-registry.js';
+import { requireNothingAt } from '../name-reservation.js';
+import type { ReservedName } from '../name-reservation.js';
+import type { RequestContext } from '../request-context.js';
+import { STATUS_TRANSFER_COMPLETE } from '../status.js';
+
+/** How far the data must be on disk before SEND answers: nothing, the file, or the file and its directory entry. */
+export type Durability = 'none' | 'file' | 'directory';
+
+/** Answers a SEND. */
+export async function sendCommand(context: RequestContext, durability: Durability): Promise<CommandReply> {
+  context.require('write');
+  const { input, exchange, grant } = context;
+  const { view } = exchange.session;
+  const wanted = input.bytes('path');
+  const size = input.count('size');
+  const mode = input.count('mode', 0o7777);
+  const modifiedMs = input.time('mtime');
+  const makeParents = input.boolean('parents', false);
+  const choice = input.choice('overwrite', ['replace', 'refuse', 'rename']);
+  const overwrite = choice === 'replace' && grant.overwrite;
+  const name = await chooseName(context, wanted, choice === 'rename', overwrite);
+  try {
+    const staged = await native(() =>
+      view.stage(name.path, {
+        overwrite,
+        makeParents,
+        ...(size === null ? {} : { expectedLen: size }),
+        ...(mode === null ? {} : { mode: mode & 0o777 }),
+      }),
+    );
+    const { bytes, root } = await receive(context, staged, size, modifiedMs, durability);
+    context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
+    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root, path: name.path };
+  } finally {
+    name.release();
+  }
+}
+
+/** A client that may not replace the file that is there is told so before it sends anything. */
+async function chooseName(
+  context: RequestContext,
+  wanted: Buffer,
+  rename: boolean,
+  overwrite: boolean,
+): Promise<ReservedName> {
+  const { storage, reservations } = context.exchange.session;
+  const kindAt = (path: Buffer): Promise<string | null> => kindOf(storage, path);
+  if (rename) return reservations.choose(context.grant.path, wanted, kindAt);
+  if (!overwrite) await requireNothingAt(wanted, kindAt);
+  return { path: wanted, release: () => undefined };
+}
+
+async function receive(
+  context: RequestContext,
+  staged: NativeStaged,
+  size: number | null,
+  modifiedMs: number | null,
+  durability: Durability,
+): Promise<{ bytes: number; root: Buffer }> {
+  try {
+    const result = await context.exchange.receiveFile(staged, size);
+    await native(() => staged.commit({ durability, ...(modifiedMs === null ? {} : { modifiedMs }) }));
+    return result;
+  } catch (error) {
+    // The first failure is the one to report; a staged file that can't be removed now is swept at the next start.
+    await native(() => staged.abort()).catch((failure: unknown) => context.exchange.note(failure));
+    throw error;
+  }
+}
+
+/** What is at `path`: checked with the server's own rights, since a client may store without being allowed to look. */
+async function kindOf(storage: NativeStorage, path: Buffer): Promise<string | null> {
+  try {
+    const own = storage.view(toNativeGrant(fullGrant));
+    return (await native(() => own.stat(path))).fileType;
+  } catch (error) {
+    if (E2eeftpError.is(error, 'E2EEFTP_NOT_FOUND') || E2eeftpError.is(error, 'E2EEFTP_NOT_DIRECTORY')) return null;
+    // A link that leads out of the root counts as something that is there.
+    if (E2eeftpError.is(error, 'E2EEFTP_NOT_PERMITTED')) return 'symlink';
+    throw error;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The server's half of one request: the messages and bodies that pass between its arrival and its final reply. It keeps
+ * the order of the protocol: at most one body in, then at most one body out, then the final reply.
+ */
+import { E2eeftpError } from '../errors.js';
+import { NativeTransfer, native } from '../native.js';
+import type {
+  BodyResult,
+  NativeBodyReader,
+  NativeSession,
+  NativeSource,
+  NativeStaged,
+  NativeStorage,
+  NativeView,
+} from '../native.js';
+import type { Grant } from '../storage/grant.js';
+import { PIECE_LENGTH, writeSource } from './body-pieces.js';
+import type { BodySource } from './command-registry.js';
+import { encodeControl } from './control-codec.js';
+import type { ControlValue } from './control-value.js';
+import type { NameReservations } from './name-reservation.js';
+import type { Peer } from './request-context.js';
+import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY } from './status.js';
+
+/** What the requests of one session share. */
+export interface SessionState {
+  readonly channel: NativeSession;
+  readonly grant: Grant;
+  readonly peer: Peer;
+  /** The client's `/`, without its restrictions: for checks that the server makes for itself. */
+  readonly storage: NativeStorage;
+  /** The client's `/` under its grant. */
+  readonly view: NativeView;
+  /** The names that the server has promised to uploads under way. */
+  readonly reservations: NameReservations;
+  /** Aborts when the session has to end. */
+  readonly signal: AbortSignal;
+}
+
+/** A file that was moved in full. */
+export interface CompletedFile {
+  /** `in`: stored by the client; `out`: fetched by it. */
+  readonly direction: 'in' | 'out';
+  readonly path: string;
+  readonly bytes: number;
+  /** BLAKE3 root, hex. */
+  readonly root: string;
+}
+
+/** A member list of a reply. */
+type Members = { readonly [member: string]: ControlValue | undefined };
+
+/** One request's messages and bodies. */
+export class Exchange {
+  readonly session: SessionState;
+  /** Request id and stream id. */
+  readonly id: number;
+  /** Members of the reply that announces the body. */
+  announcement: Members = {};
+  /** Set by a command that moved a file. */
+  completed: CompletedFile | null = null;
+  /** Failures beside the one that the client is told: for the log. */
+  readonly notes: unknown[] = [];
+  #reader: NativeBodyReader | null = null;
+  #bodyAsked = false;
+  #dead = false;
+
+  constructor(session: SessionState, id: number) {
+    this.session = session;
+    this.id = id;
+  }
+
+  /** Remembers a failure for the log. */
+  note(failure: unknown): void {
+    this.notes.push(failure);
+  }
+
+  /** Sends a reply or a provisional reply. */
+  async reply(status: number, text: string, members: Members = {}): Promise<void> {
+    const message = encodeControl({ ...members, id: this.id, status, text });
+    await this.#watch(() => this.session.channel.sendControl(message));
+  }
+
+  /** Asks for the request's body and receives it into a staged file. */
+  async receiveFile(staged: NativeStaged, expectedLen: number | null): Promise<BodyResult> {
+    this.#askOnce();
+    await this.reply(STATUS_SEND_BODY, 'Send the file');
+    return this.#transfer((transfer) => this.session.channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1));
+  }
+
+  /** Announces a body with `members` and sends the whole of `source` as that body. */
+  async sendFile(source: NativeSource, members: Members): Promise<BodyResult> {
+    const { size } = source.metadata;
+    await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
+    return this.#transfer((transfer) => this.session.channel.sendFile(transfer, source, this.id, 0, size));
+  }
+
+  /** Announces a body with `members` and sends what `source` yields. */
+  async sendBody(source: BodySource, members: Members): Promise<BodyResult> {
+    await this.reply(STATUS_BODY_FOLLOWS, 'Body follows', members);
+    const writer = this.session.channel.bodyWriter(this.id);
+    try {
+      await writeSource((piece) => this.#watch(() => writer.write(piece)), source, this.session.signal);
+    } catch (error) {
+      await this.#watch(() => writer.abort()).catch(ignoreEndedBody);
+      throw error;
+    }
+    return this.#watch(() => writer.finish());
+  }
+
+  /** See `RequestContext.body`. */
+  async *body(): AsyncGenerator<Buffer, void, undefined> {
+    this.#askOnce();
+    await this.reply(STATUS_SEND_BODY, 'Send the body');
+    const reader = this.session.channel.bodyReader(this.id);
+    this.#reader = reader;
+    try {
+      for (;;) {
+        this.session.signal.throwIfAborted();
+        const piece = await this.#watch(() => reader.read(PIECE_LENGTH));
+        if (piece === null || piece === undefined) break;
+        yield piece;
+      }
+      this.#reader = null;
+    } finally {
+      await this.endBody();
+    }
+  }
+
+  /** Stops and drains a request body that was begun and not read to its end; after it the session is in step again. */
+  async endBody(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = null;
+    if (reader !== null) await this.#watch(() => reader.stop()).catch(ignoreEndedBody);
+  }
+
+  /** Whether the session can't be used any more: nothing is to be sent. */
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
+  async #watch<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await native(call);
+    } catch (error) {
+      if (isSessionDead(error)) this.#dead = true;
+      throw error;
+    }
+  }
+
+  #askOnce(): void {
+    if (this.#bodyAsked) throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a request has only one body');
+    this.#bodyAsked = true;
+  }
+
+  async #transfer(run: (transfer: NativeTransfer) => Promise<BodyResult>): Promise<BodyResult> {
+    const { signal } = this.session;
+    signal.throwIfAborted();
+    const transfer = new NativeTransfer();
+    const cancel = (): void => transfer.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await this.#watch(() => run(transfer));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+}
+
+/** Whether an error of a native session means that the session can't be used any more. */
+export function isSessionDead(error: unknown): boolean {
+  return (
+    E2eeftpError.is(error, 'E2EEFTP_CONNECTION_LOST') ||
+    E2eeftpError.is(error, 'E2EEFTP_TIMEOUT') ||
+    E2eeftpError.is(error, 'E2EEFTP_PROTOCOL') ||
+    E2eeftpError.is(error, 'E2EEFTP_CLOSED')
+  );
+}
+
+/** A body that failed has ended already; ending it again tells nothing new. A dead session does. */
+function ignoreEndedBody(error: unknown): void {
+  if (isSessionDead(error)) throw error;
+}

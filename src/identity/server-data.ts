@@ -1,0 +1,98 @@
+/**
+ * A server's data directory: its identity, the public half for its clients, the list of who may log in, and the files.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { E2eeftpError } from '../errors.js';
+import { isSystemError, makePrivateDirectory, writeAtomically } from './atomic-file.js';
+import { Identity, isKeyFileExposed } from './identity.js';
+import { parsePublicKey } from './public-key.js';
+
+/** Where the parts of a data directory are. */
+export interface ServerDataPaths {
+  /** Private key, mode 0600. */
+  readonly key: string;
+  /** Its public half in PEM: what a client copies to pin the server. */
+  readonly publicKey: string;
+  /** Who may log in. */
+  readonly authorizedClients: string;
+  /** Default root. */
+  readonly files: string;
+}
+
+/** A data directory that is ready to serve from. */
+export interface ServerData {
+  readonly identity: Identity;
+  /** Whether the identity was made just now. */
+  readonly created: boolean;
+  readonly paths: ServerDataPaths;
+  /** What the operator should look at, as sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** The file names below `dataDir`. */
+export function serverDataPaths(dataDir: string): ServerDataPaths {
+  return {
+    key: join(dataDir, 'server_id.key'),
+    publicKey: join(dataDir, 'known_server.pub'),
+    authorizedClients: join(dataDir, 'authorized_clients.pub'),
+    files: join(dataDir, 'files'),
+  };
+}
+
+/**
+ * Opens a data directory; on the first start makes it, with a new identity.
+ *
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE` when there is an identity that can't be read: it is never replaced.
+ */
+export async function openServerData(dataDir: string): Promise<ServerData> {
+  const paths = serverDataPaths(dataDir);
+  await makePrivateDirectory(dataDir);
+  const { identity, created } = await loadOrMake(paths.key);
+  const warnings: string[] = [];
+  if (await isKeyFileExposed(paths.key)) {
+    warnings.push(`${paths.key} can be read by other users; run: chmod 600 ${paths.key}`);
+  }
+  const written = await readOrNull(paths.publicKey);
+  if (written === null) {
+    await writeAtomically(paths.publicKey, identity.publicKey.pem, { mode: 0o644 });
+  } else if (!isSameKey(written, identity)) {
+    warnings.push(`${paths.publicKey} does not belong to ${paths.key}; clients that pinned it will refuse this server`);
+  }
+  return { identity, created, paths, warnings };
+}
+
+async function loadOrMake(path: string): Promise<{ identity: Identity; created: boolean }> {
+  try {
+    return { identity: await Identity.load(path), created: false };
+  } catch (error) {
+    if (!(E2eeftpError.is(error) && isSystemError(error.cause, 'ENOENT'))) throw error;
+  }
+  const identity = Identity.generate();
+  try {
+    await identity.save(path, { comment: 'e2eeftp server' });
+    return { identity, created: true };
+  } catch (error) {
+    // Another server in the same directory was first: its key is the one.
+    if (E2eeftpError.is(error, 'E2EEFTP_EXISTS')) return { identity: await Identity.load(path), created: false };
+    throw error;
+  }
+}
+
+async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+function isSameKey(text: string, identity: Identity): boolean {
+  try {
+    return parsePublicKey(text).base64 === identity.publicKey.base64;
+  } catch (error) {
+    if (E2eeftpError.is(error)) return false;
+    throw error;
+  }
+}

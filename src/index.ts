@@ -1,0 +1,79 @@
+/**
+ * The public API of e2eeftp. What is not exported here may change at any time.
+ *
+ * @module e2eeftp
+ */
+export { E2eeftpError, errorTable, isErrorCode } from './errors.js';
+export type { Blame, ErrorCode, ErrorOptions, ErrorRow } from './errors.js';
+
+export { connect, fetchServerKey } from './e2eeftp/client/connect.js';
+export type { ConnectOptions, UnknownServer } from './e2eeftp/client/connect.js';
+export { Client } from './e2eeftp/client/client.js';
+export type { OfferedCommand, SignalOptions } from './e2eeftp/client/client.js';
+export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
+export type { RequestArgs } from './e2eeftp/client/channel.js';
+export type { ListOptions } from './e2eeftp/client/list.js';
+export { ProgressReporter } from './e2eeftp/client/progress.js';
+export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';
+export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
+export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
+export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
+
+export { Server, createServer } from './server/server.js';
+export type { CloseOptions } from './server/server.js';
+export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
+export type { ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
+export type { Logger } from './server/logger.js';
+export { Session } from './server/session.js';
+
+export type {
+  BodySource,
+  CommandDefinition,
+  CommandHandler,
+  CommandReply,
+  HandlerResult,
+} from './e2eeftp/command-registry.js';
+export type { Durability } from './e2eeftp/commands/send.js';
+export { ControlReader } from './e2eeftp/control-value.js';
+export type { ControlMap, ControlValue } from './e2eeftp/control-value.js';
+export type { Entry, EntryType } from './e2eeftp/entry-codec.js';
+export { RequestContext } from './e2eeftp/request-context.js';
+export type { Peer } from './e2eeftp/request-context.js';
+
+export { isSystemError, withFileLock, writeAtomically } from './identity/atomic-file.js';
+export type { WriteOptions } from './identity/atomic-file.js';
+export { AuthorizedClients, authorizeClient, revokeClient } from './identity/authorized-clients.js';
+export type { AuthorizeOptions } from './identity/authorized-clients.js';
+export { parseAuthorizedClients } from './identity/authorized-clients-text.js';
+export type { AuthorizedClient, AuthorizedClientsText, LineWarning } from './identity/authorized-clients-text.js';
+export { parseClientOptions } from './identity/client-options.js';
+export { clientDirectory, serverDirectory } from './identity/default-directories.js';
+export { isFingerprint, looksLikeFingerprint } from './identity/fingerprint.js';
+export { Identity, isKeyFileExposed } from './identity/identity.js';
+export type { SaveOptions } from './identity/identity.js';
+export { KnownServers } from './identity/known-servers.js';
+export type { KnownServer, Lookup } from './identity/known-servers.js';
+export { looksLikePublicKey, parsePublicKey } from './identity/public-key.js';
+export type { PublicKey } from './identity/public-key.js';
+export { DEFAULT_PORT, parseServerName, serverName } from './identity/server-address.js';
+export { openServerData, serverDataPaths } from './identity/server-data.js';
+export type { ServerData, ServerDataPaths } from './identity/server-data.js';
+export { resolveServerKey } from './identity/server-pin.js';
+
+export { displayName } from './storage/display-name.js';
+export { completeGrant, fullGrant, readOnlyGrant } from './storage/grant.js';
+export type { Grant, Permission } from './storage/grant.js';
+export { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from './storage/path-text.js';
+
+export type {
+  CliCompleteEvent,
+  CliEntryEvent,
+  CliErrorEvent,
+  CliEvent,
+  CliEventBase,
+  CliFileEvent,
+  CliPhaseEvent,
+  CliProgressEvent,
+  CliResultEvent,
+  CliStartEvent,
+} from './cli/events.js';

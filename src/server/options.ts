@@ -1,0 +1,153 @@
+/**
+ * The options of a server, their defaults and their checks.
+ */
+import { E2eeftpError } from '../errors.js';
+import type { Durability } from '../e2eeftp/commands/send.js';
+import { serverDirectory } from '../identity/default-directories.js';
+import type { Identity } from '../identity/identity.js';
+import type { PublicKey } from '../identity/public-key.js';
+import { DEFAULT_PORT } from '../identity/server-address.js';
+import { serverDataPaths } from '../identity/server-data.js';
+import type { Grant } from '../storage/grant.js';
+import { silentLogger } from './logger.js';
+import type { Logger } from './logger.js';
+
+/** An address to listen on. */
+export interface Endpoint {
+  /** Name or address; `0.0.0.0` or `::` for every interface. @default '127.0.0.1' */
+  readonly host?: string;
+  /** 0 picks a free port. @default 5001 */
+  readonly port?: number;
+}
+
+/** What is known of a client when its key is judged. */
+export interface ClientInfo {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Decides about a key that a client has proved to have. `null` refuses it; members left out of a grant are not
+ * permitted (`fullGrant` permits everything). Throwing refuses too, and emits `error`.
+ */
+export type Authorize = (key: PublicKey, info: ClientInfo) => Partial<Grant> | null | Promise<Partial<Grant> | null>;
+
+/** Options of `createServer` and `new Server`. */
+export interface ServerOptions {
+  /** Directory that clients see as `/`; made when missing. @default dataDir/files */
+  readonly root?: string;
+  /** Identity, key list and files. @default $XDG_DATA_HOME/e2eeftp, /var/lib/e2eeftp as root */
+  readonly dataDir?: string;
+  /** The server's identity, instead of the one in `dataDir`. */
+  readonly identity?: Identity;
+  /** @default [{host: '127.0.0.1', port: 5001}] */
+  readonly listen?: Endpoint | readonly Endpoint[];
+  /** File of keys, or a function that decides. @default dataDir/authorized_clients.pub */
+  readonly authorizedClients?: string | Authorize;
+  /** Nobody may store or delete, whatever the grants say. @default false */
+  readonly readOnly?: boolean;
+  /** How far a stored file must be on disk before the client is told that it is complete. @default 'file' */
+  readonly durability?: Durability;
+  /** Time for a handshake, in milliseconds. @default 10_000 */
+  readonly handshakeTimeoutMs?: number;
+  /** How long a session may be idle between requests, in milliseconds; 0 = for ever. @default 900_000 */
+  readonly idleTimeoutMs?: number;
+  /** How long a transfer may stand still, in milliseconds. @default 30_000 */
+  readonly stallTimeoutMs?: number;
+  /** Most sessions at a time. @default 4096 */
+  readonly maxConnections?: number;
+  /** Most handshakes at a time. @default 256 */
+  readonly maxHalfOpen?: number;
+  /** Handshakes a second from one address; 0 = no limit. @default the native layer's */
+  readonly handshakesPerSecond?: number;
+  /** Handshakes from one address before that limit counts. @default the native layer's */
+  readonly handshakeBurst?: number;
+  /** Most files that move at a time; more wait. @default the native layer's */
+  readonly maxTransfers?: number;
+  /** @default no log */
+  readonly logger?: Logger;
+}
+
+/** Limits that the native listener enforces. */
+export type NativeLimits = Pick<
+  ServerOptions,
+  | 'handshakeTimeoutMs'
+  | 'stallTimeoutMs'
+  | 'maxConnections'
+  | 'maxHalfOpen'
+  | 'handshakesPerSecond'
+  | 'handshakeBurst'
+  | 'maxTransfers'
+>;
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly root: string;
+  readonly dataDir: string;
+  readonly identity: Identity | null;
+  readonly listen: readonly Required<Endpoint>[];
+  readonly authorizedClients: string | Authorize;
+  readonly readOnly: boolean;
+  readonly durability: Durability;
+  readonly idleTimeoutMs: number;
+  readonly limits: NativeLimits;
+  readonly logger: Logger;
+}
+
+const durabilities: readonly Durability[] = ['none', 'file', 'directory'];
+const limitNames = [
+  'handshakeTimeoutMs',
+  'stallTimeoutMs',
+  'maxConnections',
+  'maxHalfOpen',
+  'handshakesPerSecond',
+  'handshakeBurst',
+  'maxTransfers',
+] as const;
+
+/**
+ * Fills in defaults.
+ *
+ * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` naming an option that is out of range.
+ */
+export function resolveOptions(options: ServerOptions): ResolvedOptions {
+  const dataDir = options.dataDir ?? serverDirectory();
+  const paths = serverDataPaths(dataDir);
+  const limits: Record<string, number> = {};
+  for (const name of limitNames) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** 32) throw invalid(name, 'a whole number');
+    limits[name] = value;
+  }
+  const idleTimeoutMs = options.idleTimeoutMs ?? 900_000;
+  if (!(Number.isSafeInteger(idleTimeoutMs) && idleTimeoutMs >= 0)) throw invalid('idleTimeoutMs', 'a whole number');
+  const durability = options.durability ?? 'file';
+  if (!durabilities.includes(durability)) throw invalid('durability', durabilities.join(', '));
+  return {
+    root: options.root ?? paths.files,
+    dataDir,
+    identity: options.identity ?? null,
+    listen: endpoints(options.listen ?? {}),
+    authorizedClients: options.authorizedClients ?? paths.authorizedClients,
+    readOnly: options.readOnly ?? false,
+    durability,
+    idleTimeoutMs,
+    limits,
+    logger: options.logger ?? silentLogger,
+  };
+}
+
+function endpoints(listen: Endpoint | readonly Endpoint[]): readonly Required<Endpoint>[] {
+  const list = Array.isArray(listen) ? (listen as readonly Endpoint[]) : [listen as Endpoint];
+  if (list.length === 0) throw invalid('listen', 'at least one address');
+  return list.map(({ host = '127.0.0.1', port = DEFAULT_PORT }) => {
+    if (typeof host !== 'string' || host === '') throw invalid('listen.host', 'a name or an address');
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid('listen.port', 'a number from 0 to 65535');
+    return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
+  });
+}
+
+function invalid(name: string, wanted: string): E2eeftpError {
+  return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `option ${name} must be ${wanted}`);
+}
