@@ -39,7 +39,8 @@ try {
   const client = await connect({ ...address, identity, serverKey: server.fingerprint });
   console.log('commands:', (await client.commands()).map(({ verb }) => verb).join(' '));
   const reply = await client.call('COUNT', { text });
-  console.log(`${reply.text}: ${reply.words} words, ${reply.letters} letters`);
+  const { words, letters } = reply.fields;
+  console.log(`${reply.text}: ${Number(words)} words, ${Number(letters)} letters`);
   await client.close();
   await server.close();
 } finally {

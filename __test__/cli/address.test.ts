@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { assert, property, string, uint8Array } from 'fast-check';
 import { parseAddress, parsePeer } from '../../dist/cli/address.js';
 import { E2eeftpError, pathToBytes } from '../../dist/index.js';
 
@@ -80,16 +80,20 @@ test('what is no address is refused with the code for usage', (t) => {
 });
 
 test('no password of an address is repeated in an error', (t) => {
-  for (const text of ['e2eeftp://ann:hunter2@host/a', 'e2eeftp://ann:hunter2@host:x/a', 'e2eeftp://ann:hunter2@ho st/a']) {
+  for (const text of [
+    'e2eeftp://ann:hunter2@host/a',
+    'e2eeftp://ann:hunter2@host:x/a',
+    'e2eeftp://ann:hunter2@ho st/a',
+  ]) {
     const error = t.throws(() => parseAddress(text));
     t.false(error?.message.includes('hunter2'), error?.message);
   }
 });
 
 test('any bytes survive percent-encoding', (t) => {
-  const bytes = fc.uint8Array({ maxLength: 60 }).filter((value) => !value.includes(0));
-  fc.assert(
-    fc.property(bytes, (value) => {
+  const bytes = uint8Array({ maxLength: 60 }).filter((value) => !value.includes(0));
+  assert(
+    property(bytes, (value) => {
       const encoded = [...value].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
       const address = parseAddress(`e2eeftp://host/${encoded}`);
       return pathToBytes(address.path).equals(Buffer.concat([Buffer.from('/'), value]));
@@ -99,8 +103,8 @@ test('any bytes survive percent-encoding', (t) => {
 });
 
 test('any text is an address or is refused as one', (t) => {
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+  assert(
+    property(string({ unit: 'binary', maxLength: 40 }), (text) => {
       try {
         const address = parseAddress(text, 'linux');
         return address.kind === 'local' ? address.path === text : address.host !== '';

@@ -27,7 +27,10 @@ test('ctrl-C while the peer is silent: 130 within a second', async (t) => {
   t.teardown(() => box.dispose());
   const peer = await silentPeer();
   await box.keygen();
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
     const connected = once(peer.server, 'connection');
     const run = box.start(['ls', '127.0.0.1:', '-P', String(peer.port), ...PIN]);
     await connected;
@@ -140,6 +143,7 @@ test('SIGTERM lets a running transfer finish and lets nobody in; a second one en
   await second.run.until(/draining/);
   second.run.kill('SIGTERM');
   t.is((await second.run.result).code, 143);
+  stuck.child.stdin?.end(Buffer.alloc(100));
   t.is((await stuck.result).code, 3);
 });
 

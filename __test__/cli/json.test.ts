@@ -12,14 +12,29 @@ const flag: Check = (value) => typeof value === 'boolean';
 const root: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
 const object: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const time: Check = (value) => typeof value === 'string' && new Date(value).toISOString() === value;
-const orNull = (check: Check): Check => (value) => value === null || check(value);
-const one = (...choices: unknown[]): Check => (value) => choices.includes(value);
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const one =
+  (...choices: unknown[]): Check =>
+  (value) =>
+    choices.includes(value);
 
 /** One check for every field of every type: the compiler sees to it that none is missing or unknown. */
 const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, { type: T }>, 'type'>, Check> } = {
   start: { v: one(1), time, operation: one('send', 'get'), files: count, dryRun: flag },
   phase: { v: one(1), time, phase: text, file: orNull(text) },
-  progress: { v: one(1), time, file: text, phase: text, transferred: count, total: orNull(count), rate: amount, etaSeconds: orNull(amount) },
+  progress: {
+    v: one(1),
+    time,
+    file: text,
+    phase: text,
+    transferred: count,
+    total: orNull(count),
+    rate: amount,
+    etaSeconds: orNull(amount),
+  },
   file: {
     v: one(1),
     time,
@@ -44,8 +59,23 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     root: orNull(root),
     verified: flag,
   },
-  error: { v: one(1), time, code: (value) => text(value) && (value as string) in errorTable, message: text, hint: orNull(text), file: orNull(text) },
-  entry: { v: one(1), time, path: text, size: count, kind: one('file', 'directory', 'symlink', 'other'), mtime: time, mode: (value) => /^[0-7]{4}$/.test(String(value)) },
+  error: {
+    v: one(1),
+    time,
+    code: (value) => text(value) && (value as string) in errorTable,
+    message: text,
+    hint: orNull(text),
+    file: orNull(text),
+  },
+  entry: {
+    v: one(1),
+    time,
+    path: text,
+    size: count,
+    kind: one('file', 'directory', 'symlink', 'other'),
+    mtime: time,
+    mode: (value) => /^[0-7]{4}$/.test(String(value)),
+  },
   result: { v: one(1), time, verb: text, result: object },
 };
 
@@ -56,9 +86,11 @@ function faults(output: string): string {
     const checks: Record<string, Check> = SCHEMA[event.type];
     if (Object.keys(event)[0] !== 'v') wrong.push(`v is not first: ${JSON.stringify(event)}`);
     const names = Object.keys(event).filter((name) => name !== 'type');
-    if (names.sort().join() !== Object.keys(checks).sort().join()) wrong.push(`fields of ${JSON.stringify(event)}`);
+    if (names.toSorted().join() !== Object.keys(checks).toSorted().join())
+      wrong.push(`fields of ${JSON.stringify(event)}`);
     for (const [name, check] of Object.entries(checks)) {
-      if (!check((event as unknown as Record<string, unknown>)[name])) wrong.push(`${name} of ${JSON.stringify(event)}`);
+      if (!check((event as unknown as Record<string, unknown>)[name]))
+        wrong.push(`${name} of ${JSON.stringify(event)}`);
     }
   }
   return wrong.join('\n');
@@ -123,8 +155,15 @@ test('a transfer starts, makes progress, tells its file and completes', async (t
     t.fail(run.stdout);
     return;
   }
-  t.like(complete, { files: 1, bytes: 5_000_000, sentBytes: 5_000_000, resumedBytes: 0, verified: true, root: file.root });
-  t.like(file, { source: 'a', target: '127.0.0.1:/a', action: 'moved', bytes: 5_000_000, verified: true });
+  t.like(complete, {
+    files: 1,
+    bytes: 5_000_000,
+    sentBytes: 5_000_000,
+    resumedBytes: 0,
+    verified: true,
+    root: file.root,
+  });
+  t.like(file, { source: 'a', target: '127.0.0.1:a', action: 'moved', bytes: 5_000_000, verified: true });
   await server.stop();
 });
 

@@ -33,7 +33,10 @@ test('keygen does not replace a key unless told to', async (t) => {
   t.is(box.read('a.key'), before);
   t.is((await box.run(['keygen', 'a.key', '--force', '--no-passphrase'])).code, 0);
   t.not(box.read('a.key'), before);
-  t.deepEqual(box.list('.').filter((name) => name.startsWith('a.')), ['a.key', 'a.pub']);
+  t.deepEqual(
+    box.list('.').filter((name) => name.startsWith('a.')),
+    ['a.key', 'a.pub'],
+  );
 });
 
 test('keygen refuses what it cannot do', async (t) => {
@@ -94,7 +97,16 @@ test('authorize adds and replaces a line, revoke takes it out; other lines stay'
   t.is(added.code, 0, added.stderr);
   t.is(added.stdout, '');
   t.is(box.read('list.pub'), `# our clients\n\n${key}\n`);
-  const words = ['authorize', 'config/e2eeftp/client_id.pub', '--authorized', list, '--option', 'upload-only', '--option', 'path="/in"'];
+  const words = [
+    'authorize',
+    'config/e2eeftp/client_id.pub',
+    '--authorized',
+    list,
+    '--option',
+    'upload-only',
+    '--option',
+    'path="/in"',
+  ];
   t.is((await box.run(words)).code, 0);
   t.is(box.read('list.pub'), `# our clients\n\nupload-only,path="/in" ${key}\n`);
   const { stdout: fingerprint } = await box.run(['fingerprint']);

@@ -8,7 +8,10 @@ import type { GlobalOptions } from '../../dist/cli/global-options.js';
 import type { TransferOptions } from '../../dist/cli/transfer-options.js';
 
 function globals(words: string[], env: NodeJS.ProcessEnv = {}): GlobalOptions {
-  const program = new Command('e2eeftp').enablePositionalOptions().exitOverride().configureOutput({ outputError() {} });
+  const program = new Command('e2eeftp')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({ outputError() {} });
   addGlobalOptions(program);
   const verb = program.command('ls').argument('[words...]');
   addGlobalOptions(verb);
@@ -74,7 +77,14 @@ test('a bad environment variable is named', (t) => {
 });
 
 test('bad values are refused', (t) => {
-  for (const words of [['-P', '0'], ['-P', '65536'], ['-P', '1e3'], ['--timeout', '0'], ['--timeout', 'x'], ['--frob']]) {
+  for (const words of [
+    ['-P', '0'],
+    ['-P', '65536'],
+    ['-P', '1e3'],
+    ['--timeout', '0'],
+    ['--timeout', 'x'],
+    ['--frob'],
+  ]) {
     t.throws(() => globals(['ls', ...words]), { instanceOf: CommanderError }, words.join(' '));
   }
 });
@@ -89,12 +99,25 @@ test('transfer options', (t) => {
   t.true(transfer(['-p']).preserve);
   t.true(transfer(['-n']).dryRun);
   t.is(transfer(['--progress', 'none']).progress, 'none');
-  const wrong = [['--rename', '--no-clobber'], ['--overwrite', '--rename'], ['--no-clobber', '--overwrite'], ['--progress', 'x']];
+  const wrong = [
+    ['--rename', '--no-clobber'],
+    ['--overwrite', '--rename'],
+    ['--no-clobber', '--overwrite'],
+    ['--progress', 'x'],
+  ];
   for (const words of wrong) t.throws(() => transfer(words), { instanceOf: CommanderError }, words.join(' '));
 });
 
 test('options of features that are not there are not accepted', (t) => {
-  for (const word of ['--delta=auto', '-j4', '--limit-rate=1M', '--compress=zstd', '--receipt=x', '--include=x', '-r']) {
+  for (const word of [
+    '--delta=auto',
+    '-j4',
+    '--limit-rate=1M',
+    '--compress=zstd',
+    '--receipt=x',
+    '--include=x',
+    '-r',
+  ]) {
     t.throws(() => transfer([word]), { instanceOf: CommanderError }, word);
   }
 });

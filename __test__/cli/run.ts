@@ -60,7 +60,10 @@ export class Running {
 
   /** Waits until the text shows up on either stream. */
   async until(pattern: RegExp): Promise<void> {
-    await until(() => pattern.test(this.#stderr) || pattern.test(this.stdout), `${String(pattern)} in:\n${this.#stderr}`);
+    await until(
+      () => pattern.test(this.#stderr) || pattern.test(this.stdout),
+      `${String(pattern)} in:\n${this.#stderr}`,
+    );
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -106,7 +109,7 @@ export class Sandbox {
   }
 
   list(name: string): string[] {
-    return readdirSync(this.path(name)).sort();
+    return readdirSync(this.path(name)).toSorted();
   }
 
   /** The environment of the child processes. */

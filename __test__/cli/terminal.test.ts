@@ -12,8 +12,12 @@ test('a bar on a terminal: figures move, and the line is gone at the end', async
   t.is(code, 0, stdout);
   t.regex(stdout, /big \[#*-*\] \d+ % /);
   t.regex(stdout, / of 629 MB/);
-  const last = stdout.trimEnd().split(/[\r\n]+/).at(-1) ?? '';
-  t.regex(last, /big → 127\.0\.0\.1:\/big: 629 MB in .*verified/);
+  const last =
+    stdout
+      .trimEnd()
+      .split(/[\r\n]+/)
+      .at(-1) ?? '';
+  t.regex(last, /big → 127\.0\.0\.1:big: 629 MB in .*verified/);
   t.true(stdout.includes('\u001b[32m'));
   await server.stop();
 });

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, statSync, utimesSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { events, Sandbox } from './run.js';
 
@@ -15,7 +17,10 @@ test('send, ls, stat, get and rm', async (t) => {
   const sent = await box.run(['send', 'big.bin', '127.0.0.1:/copy.bin', ...server.at]);
   t.is(sent.code, 0, sent.stderr);
   t.is(sent.stdout, '');
-  t.regex(sent.stderr, /^big\.bin → 127\.0\.0\.1:\/copy\.bin: 3\.00 MB in .+ s, .+\/s, BLAKE3 [0-9a-f]{64}, verified\n$/);
+  t.regex(
+    sent.stderr,
+    /^big\.bin → 127\.0\.0\.1:\/copy\.bin: 3\.00 MB in .+ s, .+\/s, BLAKE3 [0-9a-f]{64}, verified\n$/,
+  );
   t.is(sha(box.bytes('files/copy.bin')), sha(content));
   t.is(statSync(box.path('files/copy.bin')).mtimeMs, 1_700_000_000_000);
 
@@ -24,7 +29,10 @@ test('send, ls, stat, get and rm', async (t) => {
   const long = await box.run(['list', '-l', '127.0.0.1:/', ...server.at]);
   t.regex(long.stdout, /^-rw-r--r-- {2}3\.00 MB 2023-11-1\d \d\d:\d\d copy\.bin\n$/);
   const stat = await box.run(['stat', '127.0.0.1:copy.bin', ...server.at]);
-  t.regex(stat.stdout, /^Path: \/copy\.bin\nType: file\nSize: 3000001 \(3\.00 MB\)\nModified: 2023-11-14T22:13:20\.000Z\nMode: 0644 \(-rw-r--r--\)\n$/);
+  t.regex(
+    stat.stdout,
+    /^Path: \/copy\.bin\nType: file\nSize: 3000001 \(3\.00 MB\)\nModified: 2023-11-14T22:13:20\.000Z\nMode: 0644 \(-rw-r--r--\)\n$/,
+  );
 
   const got = await box.run(['get', '127.0.0.1:/copy.bin', 'back.bin', ...server.at]);
   t.is(got.code, 0, got.stderr);
@@ -60,7 +68,13 @@ test('targets: into a directory, an existing directory, a final name, the presen
   t.is((await box.run(['get', '127.0.0.1:a', 'into', ...server.at])).code, 0);
   t.is((await box.run(['get', '127.0.0.1:a', 'into/', ...server.at])).code, 0);
   t.deepEqual(box.list('into'), ['a']);
-  const { code } = await box.run(['send', 'a', `e2eeftp://127.0.0.1:${server.port}/100%25`, '--server-key', server.fingerprint]);
+  const { code } = await box.run([
+    'send',
+    'a',
+    `e2eeftp://127.0.0.1:${server.port}/100%25`,
+    '--server-key',
+    server.fingerprint,
+  ]);
   t.is(code, 0);
   t.deepEqual(box.list('files'), ['100%', 'a', 'dir']);
   await server.stop();
@@ -83,7 +97,6 @@ test('several sources go over one session', async (t) => {
   const nowhere = await box.run(['send', 'a', 'b', '127.0.0.1:nothing', ...server.at]);
   t.is(nowhere.code, 2);
   await server.stop();
-  t.is((await server.run.result).stderr.match(/logged in|session/g)?.length === 0, false);
 });
 
 test('one source that fails does not stop the others: exit code 10 and a list', async (t) => {
@@ -189,7 +202,10 @@ test('names are escaped for people and whole in JSON', async (t) => {
   const listed = await box.run(['ls', '127.0.0.1:', ...server.at]);
   t.is(listed.stdout, 'a\\x0ab\nc\\x1b[31md\ne|f\ng\\u{202e}h\nü\n', listed.stderr);
   const json = events((await box.run(['ls', '--json', '127.0.0.1:', ...server.at])).stdout);
-  t.deepEqual(json.map((event) => (event.type === 'entry' ? event.path : '')), ['/a\nb', '/c\u001b[31md', '/e|f', '/g\u202eh', '/ü']);
+  t.deepEqual(
+    json.map((event) => (event.type === 'entry' ? event.path : '')),
+    ['/a\nb', '/c\u001b[31md', '/e|f', '/g\u202eh', '/ü'],
+  );
   const got = await box.run(['get', '127.0.0.1:a\nb', 'x', ...server.at]);
   t.is(got.code, 0, got.stderr);
   t.true(got.stderr.startsWith('127.0.0.1:a\\x0ab → x: '));
@@ -197,8 +213,14 @@ test('names are escaped for people and whole in JSON', async (t) => {
   t.is(missing.code, 6);
   t.false(missing.stderr.includes('\u001b'));
   const bytes = Buffer.from([0xff, 0x41]);
-  t.is((await box.run(['send', '-', `e2eeftp://127.0.0.1:${server.port}/%ffA`, '--server-key', server.fingerprint], { input: 'z' })).code, 0);
-  const { readdirSync } = await import('node:fs');
+  t.is(
+    (
+      await box.run(['send', '-', `e2eeftp://127.0.0.1:${server.port}/%ffA`, '--server-key', server.fingerprint], {
+        input: 'z',
+      })
+    ).code,
+    0,
+  );
   t.true(readdirSync(box.path('files'), { encoding: 'buffer' }).some((name) => bytes.equals(name)));
   t.true((await box.run(['ls', '127.0.0.1:', ...server.at])).stdout.endsWith('\\xffA\n'));
   await server.stop();
@@ -257,5 +279,22 @@ test('grants: read-only, upload-only, a directory of its own, expired', async (t
   await box.run(['authorize', pub, '--option', 'expires=2020-01-01']);
   const expired = await box.run(['ls', '127.0.0.1:', ...server.at]);
   t.is(expired.code, 4, expired.stderr);
+  await server.stop();
+});
+
+test('a local name that is not UTF-8 can be sent', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const server = await box.ready();
+  const name = Buffer.concat([Buffer.from(`${box.dir}/`), Buffer.from([0x62, 0xff])]);
+  writeFileSync(name, 'odd');
+  // Only a shell can name it here: Node's own arguments are text.
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const script = `'${process.execPath}' '${main}' send b* 127.0.0.1: ${server.at.join(' ')}`;
+  const run = spawnSync('sh', ['-c', script], { cwd: box.dir, env: box.env(), encoding: 'utf8' });
+  t.is(run.status, 0, run.stderr);
+  t.true(run.stderr.startsWith(String.raw`b\xff → 127.0.0.1:./b\xff: 3 B in `), run.stderr);
+  const names = readdirSync(box.path('files'), { encoding: 'buffer' });
+  t.deepEqual(names, [Buffer.from([0x62, 0xff])]);
   await server.stop();
 });

@@ -62,7 +62,10 @@ test('a changed key is an error that shows both, until the new one is named', as
   t.not(second.fingerprint, first.fingerprint);
   const before = box.read(KNOWN);
   const at = ['-P', String(first.port)];
-  for (const words of [['ls', '127.0.0.1:', ...at], ['trust', peer]]) {
+  for (const words of [
+    ['ls', '127.0.0.1:', ...at],
+    ['trust', peer],
+  ]) {
     const changed = await box.run(words);
     t.is(changed.code, 4, changed.stderr);
     t.regex(changed.stderr, /error\[E2EEFTP_SERVER_KEY_CHANGED\]/);

@@ -1,7 +1,21 @@
 import test from 'ava';
 import { events, Sandbox } from './run.js';
 
-const VERBS = ['send', 'get', 'ls', 'stat', 'rm', 'commands', 'call', 'keygen', 'fingerprint', 'authorize', 'revoke', 'trust', 'serve'];
+const VERBS = [
+  'send',
+  'get',
+  'ls',
+  'stat',
+  'rm',
+  'commands',
+  'call',
+  'keygen',
+  'fingerprint',
+  'authorize',
+  'revoke',
+  'trust',
+  'serve',
+];
 
 test('--help groups the verbs', async (t) => {
   const box = new Sandbox();
@@ -21,7 +35,13 @@ test('the help of every verb opens with two examples', async (t) => {
   for (const verb of VERBS) {
     const { code, stdout } = await box.run([verb, '--help']);
     t.is(code, 0);
-    t.regex(stdout, new RegExp(String.raw`^Examples:\n {2}\$ .*e2eeftp ${verb}.*\n {2}\$ .*e2eeftp ${verb}.*\n\nUsage: e2eeftp ${verb}`), verb);
+    t.regex(
+      stdout,
+      new RegExp(
+        String.raw`^Examples:\n {2}\$ .*e2eeftp ${verb}.*\n {2}\$ .*e2eeftp ${verb}.*\n\nUsage: e2eeftp ${verb}`,
+      ),
+      verb,
+    );
     t.true(stdout.includes('Global options:'), verb);
   }
 });
@@ -29,7 +49,11 @@ test('the help of every verb opens with two examples', async (t) => {
 test('aliases are the verbs', async (t) => {
   const box = new Sandbox();
   t.teardown(() => box.dispose());
-  for (const [alias, verb] of [['put', 'send'], ['list', 'ls'], ['delete', 'rm']] as const) {
+  for (const [alias, verb] of [
+    ['put', 'send'],
+    ['list', 'ls'],
+    ['delete', 'rm'],
+  ] as const) {
     t.regex((await box.run([alias, '--help'])).stdout, new RegExp(`Usage: e2eeftp ${verb}`), alias);
   }
 });
@@ -105,7 +129,11 @@ test('nothing at all shows the help and fails', async (t) => {
 test('--json: wrong usage is an object, too', async (t) => {
   const box = new Sandbox();
   t.teardown(() => box.dispose());
-  for (const [words, env] of [[['ls', '--frob', '--json'], {}], [['ls', '--frob'], { E2EEFTP_JSON: '1' }], [['ls', 'x', '--json'], {}]] as const) {
+  for (const [words, env] of [
+    [['ls', '--frob', '--json'], {}],
+    [['ls', '--frob'], { E2EEFTP_JSON: '1' }],
+    [['ls', 'x', '--json'], {}],
+  ] as const) {
     const { code, stdout, stderr } = await box.run([...words], { env });
     t.is(code, 2);
     t.is(stderr, '');
@@ -126,7 +154,10 @@ test('what is not there yet is refused clearly', async (t) => {
   const box = new Sandbox();
   t.teardown(() => box.dispose());
   await box.keygen();
-  for (const words of [['fingerprint', '--config', 'x'], ['ls', 'ann@host:']]) {
+  for (const words of [
+    ['fingerprint', '--config', 'x'],
+    ['ls', 'ann@host:'],
+  ]) {
     const { code, stderr } = await box.run(words);
     t.is(code, 1, words.join(' '));
     t.regex(stderr, /error\[E2EEFTP_UNSUPPORTED\]: .*not supported yet\n {2}→ /);
@@ -136,7 +167,11 @@ test('what is not there yet is refused clearly', async (t) => {
 test('without a key of your own you are told how to make one', async (t) => {
   const box = new Sandbox();
   t.teardown(() => box.dispose());
-  for (const words of [['ls', 'localhost:'], ['send', box.write('a', 'x'), 'localhost:'], ['commands', 'localhost']]) {
+  for (const words of [
+    ['ls', 'localhost:'],
+    ['send', box.write('a', 'x'), 'localhost:'],
+    ['commands', 'localhost'],
+  ]) {
     const { code, stderr } = await box.run(words);
     t.is(code, 4, stderr);
     t.regex(stderr, /error\[E2EEFTP_KEY_FILE\]: .*\n {2}→ .*e2eeftp keygen/);

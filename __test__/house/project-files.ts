@@ -10,7 +10,7 @@ export const root: string = resolve(import.meta.dirname, '../..');
 const MADE = new Set(['.build', '.git', '.test-out', 'artifacts', 'dist', 'node_modules', 'npm', 'target']);
 
 /** Files that `napi build` writes. */
-export const GENERATED: ReadonlySet<string> = new Set(['index.js', 'index.d.ts']);
+const GENERATED: ReadonlySet<string> = new Set(['index.js', 'index.d.ts']);
 
 /**
  * Every hand-written file below `folder`.

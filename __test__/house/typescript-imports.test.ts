@@ -1,6 +1,6 @@
 import test from 'ava';
 
-import { importFaults } from './import-rules.js';
+import { CLI_SHORTCUTS, importFaults } from './import-rules.js';
 import { projectFiles, readProjectFile, withoutComments } from './project-files.js';
 
 test('imports in src/ point one way', (t) => {
@@ -41,6 +41,10 @@ test('the rule lets through what it allows', (t) => {
     ['src/identity/a.ts', "// import { b } from '../server/b.js';"],
   ];
   for (const [path, source] of allowed) t.deepEqual(importFaults(path, source), [], source);
+});
+
+test('what the command line takes past the export list needs nothing but Node', (t) => {
+  for (const path of CLI_SHORTCUTS) t.notRegex(readProjectFile(path), /\bfrom '(?!node:)/, path);
 });
 
 test('only the command line prints or ends the process', (t) => {

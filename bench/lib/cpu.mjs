@@ -10,7 +10,7 @@ const SETTLE_STEP_MS = 5;
  * @returns {{own: number, reaped: number}} user plus system seconds of the process with all its
  *   threads, and of the children that it has waited for
  */
-export function cpuSeconds(pid) {
+function cpuSeconds(pid) {
   const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name in parentheses may hold spaces; the fields after it are counted from 3.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

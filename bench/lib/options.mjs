@@ -7,7 +7,7 @@ const MIB = KIB * KIB;
 const GIB = KIB * MIB;
 
 /** Names of the suites, in the order in which they run and are reported. */
-export const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop'];
+const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop'];
 
 export const helpText = `Usage: npm run bench -- [options]
 

@@ -144,7 +144,7 @@ export async function end(process, timeoutMs = END_MS) {
 }
 
 /** @returns {Promise<T>} `promise`, or a rejection with `message` after `timeoutMs` @template T */
-export async function withTimeout(promise, timeoutMs, message) {
+async function withTimeout(promise, timeoutMs, message) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(message)), timeoutMs);

@@ -23,7 +23,10 @@ export async function filesSuite(bench) {
     const results = await runRounds(cases(bench, servers), bench);
     return report(results);
   } finally {
-    for (const { server } of Object.values(servers)) await server?.close();
+    for (const [name, { server }] of Object.entries(servers)) {
+      await server?.close();
+      bench.remove(path.join(bench.scratch, name));
+    }
   }
 }
 

@@ -43,8 +43,8 @@ export class Product {
    */
   async makeClientKey(signal) {
     const data = this.#dataFolder();
-    await this.#cli(['keygen', this.#key, '--no-passphrase', '--comment', 'demo'], signal);
-    await this.#cli(['authorize', this.#publicKeyFile(), '--data', data], signal);
+    await this.#cli(['keygen', '-q', this.#key, '--no-passphrase', '--comment', 'demo'], signal);
+    await this.#cli(['authorize', '-q', this.#publicKeyFile(), '--data', data], signal);
     const fingerprint = await this.#cli(['fingerprint', this.#key], signal);
     return { fingerprint: fingerprint.trim() };
   }

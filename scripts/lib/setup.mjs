@@ -36,7 +36,7 @@ export async function buildNative() {
 }
 
 /** Compiles src/ into dist/. */
-export async function buildTypeScript() {
+async function buildTypeScript() {
   step('Compiling TypeScript');
   await runOrThrow('compile src/', 'npm', ['run', '--silent', 'build:ts']);
 }

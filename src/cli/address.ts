@@ -48,8 +48,7 @@ function checkHost(text: string, whole: string): string {
   }
   // domainToASCII turns 'bücher.example' into its ASCII form. It also cuts a name at some ASCII characters and reads
   // '0x7f.1' as an address, so it only gets to see names that need it.
-  const isAscii = /^[\u0021-\u007e]*$/.test(text);
-  const host = isAscii || /[\u0000-\u002c/:-@[-^`{-\u007f]/.test(text) ? text : domainToASCII(text);
+  const host = /^[\p{L}\p{M}\p{N}._-]+$/u.test(text) && /\P{ASCII}/u.test(text) ? domainToASCII(text) : text;
   if (host === '' || host.length > 253 || host.startsWith('-') || !/^[A-Za-z0-9._-]+$/.test(host)) {
     throw invalid(`'${whole}': '${text}' is not a host name`, 'write PEER:PATH, for example files.example.org:/inbox/');
   }
@@ -91,7 +90,10 @@ function parseUrl(url: string): PeerAddress & { path: string | undefined } {
   // What may be a password is not repeated in an error.
   const text = url.replace(/^([^/]*\/\/)[^@/]*@/, '$1…@');
   if (match === null) {
-    throw invalid(`'${text}' is not a valid address`, "write e2eeftp://host[:port]/path, with '?' and '#' as %3F and %23");
+    throw invalid(
+      `'${text}' is not a valid address`,
+      "write e2eeftp://host[:port]/path, with '?' and '#' as %3F and %23",
+    );
   }
   const [, user, host = '', port, path] = match;
   return {

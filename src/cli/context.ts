@@ -18,7 +18,7 @@ export interface CliContext {
 
 /** A verb of the command line. */
 export interface Verb {
-  /** Two command lines, without the leading `e2eeftp`. */
+  /** Two command lines, as they are typed. */
   readonly examples: readonly [string, string];
   /** Declares arguments and options. */
   configure(command: Command): void;

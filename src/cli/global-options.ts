@@ -26,14 +26,14 @@ export interface GlobalOptions {
 }
 
 /** @throws InvalidArgumentError unless `text` is a decimal port number 1-65535. */
-export function parsePort(text: string): number {
+function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65_535) throw new InvalidArgumentError('A port is a number from 1 to 65535.');
   return port;
 }
 
 /** @throws InvalidArgumentError unless `text` is a number of seconds above 0 and at most 30 days. */
-export function parseSeconds(text: string): number {
+function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
   if (seconds <= 0 || seconds > 2_592_000) {
     throw new InvalidArgumentError('Give a number of seconds above 0, for example 30 or 0.5.');
@@ -68,19 +68,84 @@ interface GlobalOption {
 const text = (value: string): string => value;
 
 const OPTIONS: readonly GlobalOption[] = [
-  { key: 'identity', flags: '-i, --identity <file>', description: 'private key to log in with', environment: 'E2EEFTP_IDENTITY', parse: text },
-  { key: 'serverKey', flags: '--server-key <fingerprint|file>', description: "pin the server's key; no prompt", environment: 'E2EEFTP_SERVER_KEY', parse: text },
-  { key: 'port', flags: '-P, --port <port>', description: `port, unless the address names one (default: ${DEFAULT_PORT})`, environment: 'E2EEFTP_PORT', parse: parsePort },
-  { key: 'config', flags: '--config <file>', description: 'configuration file (not supported yet)', environment: 'E2EEFTP_CONFIG', parse: text },
-  { key: 'json', flags: '--json', description: 'write JSON objects, one a line, to standard output', environment: 'E2EEFTP_JSON', parse: parseSwitch },
-  { key: 'quiet', flags: '-q, --quiet', description: 'only warnings and errors', environment: 'E2EEFTP_QUIET', parse: parseSwitch },
-  { key: 'verbose', flags: '-v, --verbose', description: 'say more; twice for traces', environment: 'E2EEFTP_VERBOSE', parse: parseVerbosity, count: true },
-  { key: 'timeout', flags: '--timeout <seconds>', description: 'give up after this long without a sign of the peer', environment: 'E2EEFTP_TIMEOUT', parse: parseSeconds },
-  { key: 'color', flags: '--no-color', description: 'plain text, also on a terminal', environment: 'E2EEFTP_NO_COLOR', parse: parseSwitch, invert: true },
+  {
+    key: 'identity',
+    flags: '-i, --identity <file>',
+    description: 'private key to log in with',
+    environment: 'E2EEFTP_IDENTITY',
+    parse: text,
+  },
+  {
+    key: 'serverKey',
+    flags: '--server-key <fingerprint|file>',
+    description: "pin the server's key; no prompt",
+    environment: 'E2EEFTP_SERVER_KEY',
+    parse: text,
+  },
+  {
+    key: 'port',
+    flags: '-P, --port <port>',
+    description: `port, unless the address names one (default: ${DEFAULT_PORT})`,
+    environment: 'E2EEFTP_PORT',
+    parse: parsePort,
+  },
+  {
+    key: 'config',
+    flags: '--config <file>',
+    description: 'configuration file (not supported yet)',
+    environment: 'E2EEFTP_CONFIG',
+    parse: text,
+  },
+  {
+    key: 'json',
+    flags: '--json',
+    description: 'write JSON objects, one a line, to standard output',
+    environment: 'E2EEFTP_JSON',
+    parse: parseSwitch,
+  },
+  {
+    key: 'quiet',
+    flags: '-q, --quiet',
+    description: 'only warnings and errors',
+    environment: 'E2EEFTP_QUIET',
+    parse: parseSwitch,
+  },
+  {
+    key: 'verbose',
+    flags: '-v, --verbose',
+    description: 'say more; twice for traces',
+    environment: 'E2EEFTP_VERBOSE',
+    parse: parseVerbosity,
+    count: true,
+  },
+  {
+    key: 'timeout',
+    flags: '--timeout <seconds>',
+    description: 'give up after this long without a sign of the peer',
+    environment: 'E2EEFTP_TIMEOUT',
+    parse: parseSeconds,
+  },
+  {
+    key: 'color',
+    flags: '--no-color',
+    description: 'plain text, also on a terminal',
+    environment: 'E2EEFTP_NO_COLOR',
+    parse: parseSwitch,
+    invert: true,
+  },
 ];
 
-/** Adds the global options to the program or to a verb. */
-export function addGlobalOptions(command: Command): Command {
+/** The global options as a part of the program's help, to be shown after the verbs. */
+export function globalOptionsHelp(): string {
+  const rows = OPTIONS.map(({ flags, description }) => `  ${flags.padEnd(32)} ${description}`);
+  return `Global options:\n${rows.join('\n')}`;
+}
+
+/**
+ * Adds the global options to the program or to a verb.
+ * @param how.hidden leave them out of the command's own help.
+ */
+export function addGlobalOptions(command: Command, how: { hidden?: boolean } = {}): Command {
   command.optionsGroup('Global options:');
   for (const entry of OPTIONS) {
     const option = new Option(entry.flags, `${entry.description} [${entry.environment}]`);
@@ -89,7 +154,7 @@ export function addGlobalOptions(command: Command): Command {
     } else if (option.required) {
       option.argParser(entry.parse);
     }
-    command.addOption(option);
+    command.addOption(option.hideHelp(how.hidden ?? false));
   }
   return command;
 }

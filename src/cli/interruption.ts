@@ -8,7 +8,10 @@ import { E2eeftpError } from '../index.js';
 import { EXIT } from './exit-code.js';
 
 /** How long an aborted operation may take to tidy up. */
-export const GRACE_MS = 800;
+const GRACE_MS = 900;
+
+/** How long, of that, the peer may take to answer an abort before its connection is dropped. */
+export const PEER_GRACE_MS = 400;
 
 /** The abort signal of one run. */
 export class Interruption {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program `e2eeftp`: runs one command line and ends with its exit code once everything written has left. */
+import { argumentWords } from './argument-words.js';
 import { EXIT } from './exit-code.js';
 import { runCommandLine } from './program.js';
 
@@ -9,7 +10,17 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on('error', () => process.exit(EXIT.other));
 
-const exitCode = await runCommandLine(process.argv.slice(2), process.env);
+async function run(): Promise<number> {
+  try {
+    return await runCommandLine(await argumentWords(process.argv), process.env);
+  } catch (error) {
+    // Only what kept the command line from starting gets here, such as a native addon for another platform.
+    process.stderr.write(`error[E2EEFTP_INTERNAL]: ${error instanceof Error ? error.message : String(error)}\n`);
+    return EXIT.other;
+  }
+}
+
+const exitCode = await run();
 const flushed = [process.stdout, process.stderr].map(
   (stream) => new Promise((resolve) => void stream.write('', resolve)),
 );

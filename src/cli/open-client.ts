@@ -5,6 +5,7 @@ import { type Client, clientDirectory, connect, displayName, E2eeftpError, serve
 import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
+import { PEER_GRACE_MS } from './interruption.js';
 
 /** `host` and `port` of an address: its own port wins over `-P`. */
 export function endpoint(context: CliContext, peer: PeerAddress): { host: string; port: number } {
@@ -36,7 +37,7 @@ async function identityFile(context: CliContext): Promise<string> {
 }
 
 /** Connects and logs in. A server that is not known yet is shown to the person at the terminal. */
-export async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
+async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
   const { globals, env, signal, output } = context;
   const { host, port } = endpoint(context, peer);
   const identity = await identityFile(context);
@@ -48,6 +49,7 @@ export async function openClient(context: CliContext, peer: PeerAddress): Promis
     knownServers: knownServersFile(env),
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
     ...(globals.timeout === undefined ? {} : { timeoutMs: globals.timeout * 1000 }),
+    abortGraceMs: PEER_GRACE_MS,
     onUnknownServer: (server) => confirmServerKey(context, server),
     signal,
   });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { CliContext, Verb } from './context.js';
 import { EXIT } from './exit-code.js';
-import { addGlobalOptions, type GlobalOptions, resolveGlobalOptions } from './global-options.js';
+import { addGlobalOptions, type GlobalOptions, globalOptionsHelp, resolveGlobalOptions } from './global-options.js';
 import { colorAllowed, Output } from './output.js';
 import { VERBS, verbsNamedIn } from './verbs.js';
 
@@ -31,7 +31,7 @@ async function runVerb(verb: Verb, command: Command, env: NodeJS.ProcessEnv): Pr
   }
   const { json, quiet, verbose: verbosity } = globals;
   const output = new Output({ json, quiet, verbosity, color: colorAllowed(globals.color, env) });
-  // From here on the library is needed; `--help`, `--version` and mistyped command lines answer without it.
+  // `--help` and `--version` answer without the library: loading the native addon takes its time.
   const [{ E2eeftpError }, { Interruption }, { reportError }] = await Promise.all([
     import('../index.js'),
     import('./interruption.js'),
@@ -73,8 +73,11 @@ export async function runCommandLine(words: readonly string[], env: NodeJS.Proce
     .configureHelp({ showGlobalOptions: false })
     .configureOutput({ outputError: () => undefined })
     .exitOverride()
-    .addHelpText('after', '\n`e2eeftp <verb> --help` shows the options of a verb, and two examples.');
-  addGlobalOptions(program);
+    .addHelpText(
+      'after',
+      `\n${globalOptionsHelp()}\n\n\`e2eeftp <verb> --help\` shows the options of a verb, and two examples.`,
+    );
+  addGlobalOptions(program, { hidden: true });
   const loaded = new Map(
     await Promise.all(verbsNamedIn(words).map(async (entry) => [entry.name, (await entry.load()).verb] as const)),
   );
@@ -83,7 +86,7 @@ export async function runCommandLine(words: readonly string[], env: NodeJS.Proce
     if (entry.alias !== undefined) command.alias(entry.alias);
     const verb = loaded.get(entry.name);
     if (verb === undefined) continue;
-    const examples = verb.examples.map((example) => `  $ e2eeftp ${example}`).join('\n');
+    const examples = verb.examples.map((example) => `  $ ${example}`).join('\n');
     command.addHelpText('before', `Examples:\n${examples}\n`).helpOption('-h, --help', 'show this help');
     verb.configure(command);
     addGlobalOptions(command);

@@ -20,8 +20,7 @@ const LINE_INTERVAL_MS = 5000;
 /** Chooses the display. `--json` shows JSON and `-q` nothing, unless `--progress` says otherwise. */
 export function createProgressDisplay(mode: ProgressMode, output: Output, term: string | undefined): ProgressDisplay {
   const terminal = output.stderr.isTTY === true && term !== 'dumb';
-  const chosen =
-    mode !== 'auto' ? mode : output.json ? 'json' : output.quiet ? 'none' : terminal ? 'bar' : 'plain';
+  const chosen = mode !== 'auto' ? mode : output.json ? 'json' : output.quiet ? 'none' : terminal ? 'bar' : 'plain';
   if (chosen === 'json') return new JsonDisplay(output);
   // A bar in a file or pipe would be a heap of control characters.
   if (chosen === 'bar') return terminal ? new BarDisplay(output) : new LineDisplay(output);
@@ -165,6 +164,6 @@ class BarDisplay implements ProgressDisplay {
 
 /** Keeps the end of a long name: that is where names differ. */
 function shorten(name: string, room: number): string {
-  const characters = [...name];
+  const characters = Array.from(new Intl.Segmenter().segment(name), ({ segment }) => segment);
   return characters.length <= room ? name : `…${characters.slice(characters.length - room + 1).join('')}`;
 }

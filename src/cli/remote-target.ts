@@ -2,7 +2,7 @@
 import { type Client, E2eeftpError, type Entry, joinRemote } from '../index.js';
 
 /** The entry of a remote name, null when there is none, or undefined when this client may not know. */
-export async function lookUp(client: Client, path: string, signal: AbortSignal): Promise<Entry | null | undefined> {
+async function lookUp(client: Client, path: string, signal: AbortSignal): Promise<Entry | null | undefined> {
   try {
     return await client.stat(path, { signal });
   } catch (error) {

@@ -26,7 +26,8 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   E2EEFTP_CONNECT: 'check the host, the port (-P) and that the server runs and listens there',
   E2EEFTP_UNKNOWN_HOST: 'check the spelling of the host name and your network',
   E2EEFTP_AUTH_REFUSED: "ask the server's operator to add your public key: e2eeftp authorize KEY",
-  E2EEFTP_SERVER_KEY_UNKNOWN: 'compare fingerprints with its operator, then: e2eeftp trust PEER FINGERPRINT, or use --server-key',
+  E2EEFTP_SERVER_KEY_UNKNOWN:
+    'compare fingerprints with its operator, then: e2eeftp trust PEER FINGERPRINT, or use --server-key',
   E2EEFTP_SERVER_KEY_CHANGED:
     'someone may be in between. Only if its operator confirms the new fingerprint: e2eeftp trust PEER FINGERPRINT',
   E2EEFTP_NOT_PERMITTED: 'your key does not allow this; e2eeftp commands PEER lists what it does',

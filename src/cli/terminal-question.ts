@@ -8,8 +8,8 @@ import { ReadStream } from 'node:tty';
 
 /** The terminal to read from, or undefined when there is none or nobody would see the question. */
 function openTerminal(): ReadStream | undefined {
-  if (process.stderr.isTTY !== true) return undefined;
-  if (process.stdin.isTTY) return process.stdin as ReadStream;
+  if (!process.stderr.isTTY) return undefined;
+  if (process.stdin.isTTY) return process.stdin;
   if (process.platform === 'win32') return undefined;
   try {
     return new ReadStream(openSync('/dev/tty', 'r'));

@@ -8,7 +8,7 @@ import { reportError, toE2eeftpError } from './report-error.js';
 import type { TransferOptions } from './transfer-options.js';
 
 /** What became of one file. */
-export interface Moved {
+interface Moved {
   /** The final name at the destination. */
   target: string;
   bytes: number;
@@ -112,7 +112,16 @@ async function planOne(context: CliContext, job: TransferJob): Promise<Planned> 
   const { target, bytes, replaces } = planned;
   if (output.json) {
     const { source } = job;
-    output.event({ type: 'file', source, target, action: 'would-move', bytes, seconds: 0, root: null, verified: false });
+    output.event({
+      type: 'file',
+      source,
+      target,
+      action: 'would-move',
+      bytes,
+      seconds: 0,
+      root: null,
+      verified: false,
+    });
   } else {
     const taken = replaces === true ? ', replacing what is there' : '';
     output.note(`would move ${displayName(job.source)} (${formatBytes(bytes)}) to ${displayName(target)}${taken}`);

@@ -18,7 +18,9 @@ export interface TransferOptions {
 export function addTransferOptions(command: Command): Command {
   return command
     .optionsGroup('Transfer options:')
-    .addOption(new Option('--overwrite', 'replace what has the name, atomically (default)').conflicts(['clobber', 'rename']))
+    .addOption(
+      new Option('--overwrite', 'replace what has the name, atomically (default)').conflicts(['clobber', 'rename']),
+    )
     .addOption(new Option('--no-clobber', 'fail when the name is taken').conflicts(['overwrite', 'rename']))
     .addOption(new Option('--rename', 'take a free name, "name (1).ext"').conflicts(['overwrite', 'clobber']))
     .option('-p, --preserve', 'keep modification time and mode (default)')

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { measureCommand } from '../command.mjs';
 import { assertSameContent, assertSize } from '../files.mjs';
-import { cliPath, missingFiles } from '../paths.mjs';
+import { cliPath, libraryPath, missingFiles } from '../paths.mjs';
 import { cleanEnvironment, end, run, start } from '../processes.mjs';
 
 const HOST = '127.0.0.1';
@@ -12,7 +12,7 @@ const READY_STEP_MS = 20;
 
 /** Why the product can't be measured, or null. */
 export function productMissing() {
-  return missingFiles(cliPath);
+  return missingFiles(cliPath, libraryPath);
 }
 
 /**

@@ -114,9 +114,9 @@ fn control_records_hide_their_length() {
     sealer.seal_control(&[1; MAX_CONTROL_CONTENT], &mut out).unwrap();
     assert_eq!(out[..6], *b"before");
     opener.open(&mut out[6..]).unwrap();
-    for content in [&[][..], &[1; MAX_CONTROL_CONTENT + 1]] {
+    for content in [vec![], vec![1; MAX_CONTROL_CONTENT + 1]] {
         let mut out = b"before".to_vec();
-        let refused = sealer.seal_control(content, &mut out);
+        let refused = sealer.seal_control(&content, &mut out);
         assert_eq!(refused, Err(Error::Misuse(Misuse::ContentLength)));
         assert_eq!(out, b"before");
     }
@@ -187,7 +187,7 @@ fn close_may_be_sealed_in_place_too() {
 #[test]
 fn one_failure_is_final() {
     let (mut sealer, mut opener) = default_way();
-    let (mut first, second) = (sealed(&mut sealer, b"first"), sealed(&mut sealer, b"second"));
+    let (mut first, mut second) = (sealed(&mut sealer, b"first"), sealed(&mut sealer, b"second"));
     let mut changed = first.clone();
     changed[20] ^= 1;
     assert_eq!(opener.open(&mut changed).unwrap_err(), Error::Decrypt);
@@ -199,7 +199,7 @@ fn one_failure_is_final() {
     // Repeated, skipped and swapped records fail as changed ones do.
     let fresh = || Peers::aes().connect().1.opener;
     let mut opener = fresh();
-    assert_eq!(opener.open(&mut second.clone()).unwrap_err(), Error::Decrypt);
+    assert_eq!(opener.open(&mut second).unwrap_err(), Error::Decrypt);
     let mut opener = fresh();
     opener.open(&mut first.clone()).unwrap();
     assert_eq!(opener.open(&mut first).unwrap_err(), Error::Decrypt);
@@ -349,13 +349,13 @@ fn a_record_that_is_not_one_is_refused() {
 #[test]
 fn both_directions_are_independent() {
     let (mut client, mut server) = Peers::chacha().connect();
-    let ours = sealed(&mut client.sealer, b"same");
-    let theirs = sealed(&mut server.sealer, b"same");
+    let mut ours = sealed(&mut client.sealer, b"same");
+    let mut theirs = sealed(&mut server.sealer, b"same");
     assert_ne!(ours, theirs);
     let mut update = Vec::new();
     client.sealer.seal_update(0, &mut update).unwrap();
-    server.opener.open(&mut ours.clone()).unwrap();
+    server.opener.open(&mut ours).unwrap();
     server.opener.open(&mut update).unwrap();
     // An update of one direction leaves the other alone.
-    client.opener.open(&mut theirs.clone()).unwrap();
+    client.opener.open(&mut theirs).unwrap();
 }

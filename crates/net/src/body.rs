@@ -147,9 +147,12 @@ impl BodyWriter {
                 self.abort(reason).await?;
                 Err(Error::PeerStopped(reason))
             }
-            Some(_) => {
+            Some(Message { kind, .. }) => {
                 self.shared.link.destroy();
-                Err(Error::Protocol("only Stop may answer a running body"))
+                Err(match kind {
+                    InnerType::Close => Error::Closed,
+                    _ => Error::Protocol("only Stop may answer a running body"),
+                })
             }
         }
     }
@@ -172,7 +175,8 @@ impl BodyReader {
     /// and root have been verified. Until then the bytes are authentic, but may not be all.
     ///
     /// # Errors
-    /// [`Error::PeerAborted`], [`Error::Integrity`]; connection errors.
+    /// [`Error::PeerAborted`], [`Error::Integrity`], [`Error::Closed`] after one of these and after
+    /// [`BodyReader::stop`]; connection errors.
     pub async fn read(&mut self, max_len: usize) -> Result<Option<Vec<u8>>> {
         loop {
             if !self.rest.is_empty() {
@@ -180,7 +184,7 @@ impl BodyReader {
                 return Ok(Some(std::mem::replace(&mut self.rest, tail)));
             }
             if self.state == State::Over {
-                return Ok(None);
+                return if self.result.is_some() { Ok(None) } else { Err(Error::Closed) };
             }
             let message = self.receive().await?;
             match message.kind {
@@ -257,7 +261,12 @@ impl BodyReader {
         loop {
             let message = link.receive(&mut reader, idle).await?;
             match message.kind {
-                InnerType::KeyUpdate => {}
+                // A Stop may have crossed the end of an earlier body on the way.
+                InnerType::KeyUpdate | InnerType::Stop => {}
+                InnerType::Close => {
+                    link.destroy();
+                    return Err(Error::Closed);
+                }
                 _ if message.stream == self.stream => return Ok(message),
                 _ => {
                     link.destroy();

@@ -22,7 +22,7 @@ pub enum Error {
     Aborted,
     /// The peer has too much to do, or this address connects too often.
     Busy,
-    /// The session or listener was closed on this side.
+    /// The session or listener was closed: on this side, or while a body ran, by the peer.
     Closed,
     /// No TCP connection could be made.
     Connect(io::Error),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use e2eeftp_core::Exporter;
+use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_core::handshake::Established;
-use e2eeftp_core::record::InnerType;
+use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_vfs::{Source, Staged};
 use tokio::net::TcpStream;
@@ -123,8 +123,12 @@ impl Session {
     /// Sends one control message of at most 16 KiB.
     ///
     /// # Errors
-    /// [`Error::Core`] when it is too long; connection errors.
+    /// [`Error::Core`] when it is empty or too long, which leaves the session as it was; connection
+    /// errors.
     pub async fn send_control(&self, message: &[u8]) -> Result<()> {
+        if !(1..=MAX_CONTROL_CONTENT).contains(&message.len()) {
+            return Err(core::Error::from(Misuse::ContentLength).into());
+        }
         let Shared { link, settings, .. } = &*self.shared;
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {

@@ -79,7 +79,8 @@ impl Transfer {
     }
 
     /// Asks the operation to stop. It answers with [`crate::Error::Aborted`] within a fraction of
-    /// a second where the peer answers, and at the latest after the drain time.
+    /// a second where the peer plays its part. Where it does not, the connection is given up with
+    /// [`crate::Error::Timeout`] after 5 s.
     pub fn cancel(&self) {
         self.shared.cancel.cancel();
     }

@@ -25,7 +25,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ["authorize 'ssh-ed25519 AAAA… laptop'", 'authorize ./client_id.pub --option upload-only --option \'path="/in"\''],
+  examples: [
+    "e2eeftp authorize 'ssh-ed25519 AAAA… laptop'",
+    'e2eeftp authorize ./client_id.pub --option upload-only --option \'path="/in"\'',
+  ],
   configure(command: Command): void {
     command.argument('<key|file...>', 'a public key, or a file that holds one');
     addAuthorizedFileOptions(command).option(

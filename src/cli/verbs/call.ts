@@ -75,7 +75,7 @@ class BodyOutput extends Writable {
 }
 
 export const verb: Verb = {
-  examples: ['call files.example.org PING', "call files.example.org QUOTA user=ann limit:=1000000"],
+  examples: ['e2eeftp call files.example.org PING', 'e2eeftp call files.example.org QUOTA user=ann limit:=1000000'],
   configure(command: Command): void {
     command
       .argument('<peer>', 'a server')

@@ -21,7 +21,7 @@ async function run(context: CliContext, operands: string[]): Promise<void> {
 }
 
 export const verb: Verb = {
-  examples: ['commands files.example.org', 'commands --json [2001:db8::7]'],
+  examples: ['e2eeftp commands files.example.org', 'e2eeftp commands --json [2001:db8::7]'],
   configure(command: Command): void {
     command.argument('<peer>', 'a server');
   },

@@ -32,7 +32,7 @@ async function run(context: CliContext, operands: string[]): Promise<void> {
 }
 
 export const verb: Verb = {
-  examples: ['fingerprint', 'fingerprint /var/lib/e2eeftp/known_server.pub'],
+  examples: ['e2eeftp fingerprint', 'e2eeftp fingerprint /var/lib/e2eeftp/known_server.pub'],
   configure(command: Command): void {
     command.argument('[file|key]', 'a key, or a file with a public or private key (default: your own)');
   },

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option, type OptionValues } from 'commander';
-import { type Durability, E2eeftpError, remoteBaseName } from '../../index.js';
+import { type Durability, E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
@@ -48,7 +48,7 @@ function readArguments(operands: string[]): GetArguments {
 }
 
 async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
+  return stat(pathToBytes(path)).then(
     (info) => info.isDirectory(),
     () => false,
   );
@@ -96,7 +96,7 @@ async function plan(
   if (target === '-') return { target, bytes: entry.size, replaces: false };
   const into = target.endsWith('/') || (await isDirectory(target));
   const path = into ? join(target, remoteBaseName(address.path)) : target;
-  const existing = await stat(path).catch(() => null);
+  const existing = await stat(pathToBytes(path)).catch(() => null);
   if (existing?.isDirectory() === true) throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${path} is a directory`);
   if (existing !== null && options.overwrite === 'refuse') {
     throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
@@ -129,11 +129,17 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['get files.example.org:/inbox/report.pdf .', 'get files.example.org:/photos.tar - | tar x'],
+  examples: [
+    'e2eeftp get files.example.org:/inbox/report.pdf .',
+    'e2eeftp get files.example.org:/photos.tar - | tar x',
+  ],
   configure(command: Command): void {
     command
       .usage('[options] <peer:path…> [dest]')
-      .argument('<peer:path… [dest]...>', "files on a server; then where they go (default: '.'; '-' is standard output)")
+      .argument(
+        '<peer:path… [dest]...>',
+        "files on a server; then where they go (default: '.'; '-' is standard output)",
+      )
       .addOption(
         new Option('--durability <level>', 'what is on disk before success is reported')
           .choices(['none', 'file', 'dir'])

@@ -69,7 +69,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['keygen', 'keygen ./backup.key --comment backup@laptop'],
+  examples: ['e2eeftp keygen', 'e2eeftp keygen ./backup.key --comment backup@laptop'],
   configure(command: Command): void {
     command
       .argument('[file]', "where the private key goes (default: client_id.key in your configuration's directory)")

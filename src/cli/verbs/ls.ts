@@ -44,7 +44,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['ls files.example.org:/inbox', 'ls -l --json files.example.org:'],
+  examples: ['e2eeftp ls files.example.org:/inbox', 'e2eeftp ls -l --json files.example.org:'],
   configure(command: Command): void {
     command.argument('<peer:path>', 'a directory or file on a server').option('-l, --long', 'mode, size and time, too');
   },

@@ -30,7 +30,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['revoke SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU', 'revoke ./client_id.pub --data /srv/e2eeftp'],
+  examples: [
+    'e2eeftp revoke SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU',
+    'e2eeftp revoke ./client_id.pub --data /srv/e2eeftp',
+  ],
   configure(command: Command): void {
     command.argument('<key|fingerprint...>', 'a public key, a file that holds one, or a fingerprint');
     addAuthorizedFileOptions(command);

@@ -31,11 +31,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['rm files.example.org:/inbox/old.iso', 'rm -r files.example.org:/inbox/2019'],
+  examples: ['e2eeftp rm files.example.org:/inbox/old.iso', 'e2eeftp rm -r files.example.org:/inbox/2019'],
   configure(command: Command): void {
-    command
-      .argument('<peer:path...>', 'names on a server')
-      .option('-r, --recursive', 'directories with all they hold');
+    command.argument('<peer:path...>', 'names on a server').option('-r, --recursive', 'directories with all they hold');
   },
   run,
 };

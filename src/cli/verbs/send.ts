@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { type Client, E2eeftpError } from '../../index.js';
+import { type Client, E2eeftpError, pathToBytes } from '../../index.js';
 import { type LocalAddress, parseAddress, type RemoteAddress } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
@@ -44,7 +44,8 @@ function readArguments(operands: string[], options: OptionValues): SendArguments
   if (fromStdin > 1) throw usage("'-' (standard input) can be given once only", 'name the other sources');
   const name = options['name'] as string | undefined;
   if (name === undefined) return { sources, target };
-  if (fromStdin === 0) throw usage("--name is for standard input ('-')", 'put the name into the target: PEER:PATH/NAME');
+  if (fromStdin === 0)
+    throw usage("--name is for standard input ('-')", 'put the name into the target: PEER:PATH/NAME');
   if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
     throw usage(`--name '${name}' is not a file name`, 'directories belong into the target');
   }
@@ -57,7 +58,7 @@ function shown(target: RemoteAddress, path: string): string {
 }
 
 async function sourceLength(source: LocalAddress): Promise<number> {
-  const info = await stat(source.path);
+  const info = await stat(pathToBytes(source.path));
   if (!info.isDirectory()) return info.size;
   throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${source.path} is a directory`, {
     hint: 'directories cannot be sent yet; send its files: e2eeftp send DIR/* PEER:PATH/',
@@ -73,8 +74,13 @@ async function plan(
   const { path, existing } = await finalName(client, job.path, job.name, context.signal);
   if (existing?.type === 'directory') throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${path} is a directory`);
   const taken = existing === undefined ? null : existing !== null;
-  if (taken === true && options.overwrite === 'refuse') throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
-  return { target: shown(job.target, path), bytes: job.bytes, replaces: options.overwrite === 'rename' ? false : taken };
+  if (taken === true && options.overwrite === 'refuse')
+    throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
+  return {
+    target: shown(job.target, path),
+    bytes: job.bytes,
+    replaces: options.overwrite === 'rename' ? false : taken,
+  };
 }
 
 function makeJob(
@@ -122,7 +128,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     const path =
       sources.length > 1
         ? await requireDirectory(client, target.path, context.signal)
-        : target.path === '' ? asDirectory('') : target.path;
+        : target.path === ''
+          ? asDirectory('')
+          : target.path;
     const jobs = sources.map((source) => {
       const own = source.path === '-' && name !== undefined ? `${asDirectory(path)}${name}` : path;
       return makeJob(context, client, source, target, own, transfer);
@@ -132,7 +140,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['send report.pdf files.example.org:/inbox/', 'tar c ./photos | e2eeftp send - files.example.org:/photos.tar'],
+  examples: [
+    'e2eeftp send report.pdf files.example.org:/inbox/',
+    'tar c ./photos | e2eeftp send - files.example.org:/photos.tar',
+  ],
   configure(command: Command): void {
     command
       .usage('[options] <source…> <peer:path>')

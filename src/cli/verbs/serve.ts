@@ -3,7 +3,15 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option, type OptionValues } from 'commander';
-import { createServer, displayName, E2eeftpError, type Server, serverDataPaths, serverDirectory, serverName } from '../../index.js';
+import {
+  createServer,
+  displayName,
+  E2eeftpError,
+  type Server,
+  serverDataPaths,
+  serverDirectory,
+  serverName,
+} from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../listen-address.js';
@@ -30,8 +38,18 @@ async function resolveName({ host, port }: ListenAddress): Promise<ListenAddress
   }
 }
 
+/** Starts to listen; an error names the addresses that were tried. */
+async function listenOn(server: Server, listen: readonly ListenAddress[]): Promise<void> {
+  try {
+    await server.listen();
+  } catch (error) {
+    if (!E2eeftpError.is(error)) throw error;
+    throw error.within(`--listen ${listen.map(({ host, port }) => serverName(host, port)).join(', ')}`);
+  }
+}
+
 /** Ends by SIGTERM or SIGINT, and not before: resolves with the signal; a second one ends the process at once. */
-function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening(): void } {
+function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening: () => void } {
   let first: NodeJS.Signals | undefined;
   let settle: (signal: NodeJS.Signals) => void = () => undefined;
   const ended = new Promise<NodeJS.Signals>((resolveEnded) => {
@@ -45,7 +63,7 @@ function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening(): vo
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   return {
     ended,
-    stopListening() {
+    stopListening: () => {
       process.off('SIGTERM', onSignal).off('SIGINT', onSignal);
     },
   };
@@ -82,7 +100,9 @@ function tellStart(context: CliContext, started: Started, readOnly: boolean): vo
   row('root', server.root);
   row('authorized', `${file} (${size} ${size === 1 ? 'key' : 'keys'})`);
   if (size === 0) {
-    output.note(`Nobody may log in yet. Add a client's public key: e2eeftp authorize KEY --data ${displayName(dataDir)}`);
+    output.note(
+      `Nobody may log in yet. Add a client's public key: e2eeftp authorize KEY --data ${displayName(dataDir)}`,
+    );
   }
   const [first] = addresses;
   if (first !== undefined && addresses.every(({ host }) => isLoopback(host))) {
@@ -124,7 +144,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     });
     const stopReloading = reloadOnHangup(server, file, log);
     try {
-      await server.listen();
+      await listenOn(server, listen);
       const addresses = server.addresses.map(({ host, port }) => ({ host, port }));
       const ready: PortFile = {
         pid: process.pid,
@@ -146,7 +166,6 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       stopReloading();
       await server.close({ graceMs: DRAIN_MS });
     }
-    log.info({}, 'ended');
     return EXIT.ok;
   } finally {
     stopListening();
@@ -154,7 +173,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['serve ./inbox', 'serve /srv/files --listen 0.0.0.0:5001 --data /var/lib/e2eeftp --log-format json'],
+  examples: [
+    'e2eeftp serve ./inbox',
+    'e2eeftp serve /srv/files --listen 0.0.0.0:5001 --data /var/lib/e2eeftp --log-format json',
+  ],
   handlesSignals: true,
   configure(command: Command): void {
     command

@@ -38,7 +38,7 @@ async function run(context: CliContext, operands: string[]): Promise<number> {
 }
 
 export const verb: Verb = {
-  examples: ['stat files.example.org:/inbox/big.iso', 'stat --json files.example.org:/inbox'],
+  examples: ['e2eeftp stat files.example.org:/inbox/big.iso', 'e2eeftp stat --json files.example.org:/inbox'],
   configure(command: Command): void {
     command.argument('<peer:path...>', 'names on a server');
   },

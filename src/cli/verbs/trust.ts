@@ -83,7 +83,11 @@ async function run(context: CliContext, operands: string[]): Promise<void> {
   const action = result === 'match' ? 'known' : result === 'changed' ? 'replaced' : 'added';
   const replaced = result === 'changed' ? entries.map((entry) => entry.key.fingerprint) : [];
   if (output.json) {
-    output.event({ type: 'result', verb: 'trust', result: { action, host, port, fingerprint, replaced, file: known.path } });
+    output.event({
+      type: 'result',
+      verb: 'trust',
+      result: { action, host, port, fingerprint, replaced, file: known.path },
+    });
     return;
   }
   const name = displayName(server.name);
@@ -94,8 +98,8 @@ async function run(context: CliContext, operands: string[]): Promise<void> {
 
 export const verb: Verb = {
   examples: [
-    'trust files.example.org SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU',
-    'trust files.example.org:6001 ./known_server.pub',
+    'e2eeftp trust files.example.org SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU',
+    'e2eeftp trust files.example.org:6001 ./known_server.pub',
   ],
   configure(command: Command): void {
     command

@@ -1,6 +1,14 @@
 /**
  * Small tools for `AbortSignal`.
  */
+import { setMaxListeners } from 'node:events';
+
+/** A controller whose signal many operations may listen to at a time. */
+export function longLivedController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
 
 /** A signal that aborts with the first of several others, and its clean-up. */
 export interface LinkedSignal {

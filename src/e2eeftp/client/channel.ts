@@ -9,7 +9,7 @@ import { encodeControl } from '../control-codec.js';
 import type { ControlValue } from '../control-value.js';
 import { isSessionDead } from '../exchange.js';
 import { STATUS_BODY_FOLLOWS, STATUS_OK, STATUS_SEND_BODY } from '../status.js';
-import { linkSignals, orAbort, settlesWithin } from './abort.js';
+import { linkSignals, longLivedController, orAbort, settlesWithin } from './abort.js';
 import { InboundBody, OutboundBody } from './bodies.js';
 import { decodeReply, replyError } from './reply.js';
 import type { Reply } from './reply.js';
@@ -42,7 +42,7 @@ export class Channel {
   readonly #session: NativeSession;
   readonly #options: ChannelOptions;
   readonly #lock = new RequestLock();
-  readonly #closing = new AbortController();
+  readonly #closing: AbortController = longLivedController();
   #lastId = 0;
   #running: Promise<unknown> = Promise.resolve();
   #isDead = false;
@@ -152,7 +152,10 @@ class RunningRequest {
     let stage = 0;
     await this.#watch(() => this.#session.sendControl(message));
     for (;;) {
-      const reply = await this.#nextReply(id, timeoutMs);
+      const reply = await this.#nextReply(id, timeoutMs).catch((error: unknown) => {
+        // A body that broke the session is the reason why no reply comes.
+        throw failure !== null && !isPeersDoing(failure) && isSessionDead(error) ? failure : error;
+      });
       if (reply.status >= STATUS_OK) {
         const refusal = replyError(reply);
         if (failure !== null && !(isPeersDoing(failure) && refusal !== null)) throw failure;

@@ -9,6 +9,7 @@ import { ControlReader } from '../control-value.js';
 import type { ControlValue } from '../control-value.js';
 import { typeOfLetter } from '../entry-codec.js';
 import type { Entry } from '../entry-codec.js';
+import { longLivedController } from './abort.js';
 import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
 import { Channel } from './channel.js';
@@ -58,7 +59,7 @@ export class Client {
   readonly software: string;
   readonly #channel: Channel;
   readonly #parts: ClientParts;
-  readonly #closing = new AbortController();
+  readonly #closing: AbortController = longLivedController();
 
   /** Clients are made by `connect`. @internal */
   constructor(parts: ClientParts) {

@@ -11,7 +11,10 @@ const REPLY_OVERHEAD = 256;
 /** Answers an HLIST: only commands that have a handler and that the client's grant allows. */
 export function hlistCommand(context: RequestContext, registry: CommandRegistry): CommandReply {
   const commands = [...registry.entries()]
-    .filter(([, { handler, permission = null }]) => handler !== undefined && (permission === null || context.grant[permission]))
+    .filter(
+      ([, { handler, permission = null }]) =>
+        handler !== undefined && (permission === null || context.grant[permission]),
+    )
     .map(([verb, { summary }]) => ({ verb, summary }));
   const fits = encodeValue(commands).length <= MAX_CONTROL_LENGTH - REPLY_OVERHEAD;
   // The verbs alone always fit: at most 256 of at most 32 characters.

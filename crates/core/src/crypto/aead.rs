@@ -51,6 +51,7 @@ impl DirectionKey {
     /// [`Error::Limit`] when the key may not be used any more.
     pub(crate) fn seal(&mut self, aad: [u8; 4], inner: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
         let seq = self.mint()?;
+        // Sealing fails only for more bytes than one nonce may cover, 64 GiB.
         let tag = self
             .key
             .seal_in_place_separate_tag(self.nonce(seq), Aad::from(aad), inner)

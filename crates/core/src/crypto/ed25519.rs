@@ -1,7 +1,7 @@
 //! Ed25519 (RFC 8032), with the checks of public keys that the verification itself leaves out.
 
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use crate::{Error, KeyFault, WeakKey};
 
@@ -32,20 +32,23 @@ pub(crate) fn verifies(
     UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
 }
 
-/// The public key that belongs to `seed`.
-pub(crate) fn public_of(seed: &[u8; SEED_LEN]) -> Result<[u8; PUBLIC_LEN], Error> {
-    let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyFault::Malformed)?;
-    <[u8; PUBLIC_LEN]>::try_from(pair.public_key().as_ref()).map_err(|_| KeyFault::Malformed.into())
-}
+/// A private key, expanded for signing.
+pub(crate) struct KeyPair(Ed25519KeyPair);
 
-/// Signs `message`. Seed and public key are checked to belong together.
-pub(crate) fn sign(
-    seed: &[u8; SEED_LEN],
-    public: &[u8; PUBLIC_LEN],
-    message: &[u8],
-) -> Result<[u8; SIGNATURE_LEN], Error> {
-    let pair =
-        Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(|_| KeyFault::Mismatch)?;
-    <[u8; SIGNATURE_LEN]>::try_from(pair.sign(message).as_ref())
-        .map_err(|_| KeyFault::Malformed.into())
+impl KeyPair {
+    pub(crate) fn from_seed(seed: &[u8; SEED_LEN]) -> Result<Self, Error> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| KeyFault::Malformed)?;
+        Ok(Self(pair))
+    }
+
+    /// The public key that belongs to the seed.
+    pub(crate) fn public(&self) -> Result<[u8; PUBLIC_LEN], Error> {
+        let public = self.0.public_key().as_ref();
+        <[u8; PUBLIC_LEN]>::try_from(public).map_err(|_| KeyFault::Malformed.into())
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE_LEN], Error> {
+        let signature = self.0.sign(message);
+        <[u8; SIGNATURE_LEN]>::try_from(signature.as_ref()).map_err(|_| KeyFault::Malformed.into())
+    }
 }

@@ -5,7 +5,7 @@
 
 use x_wing::{
     DecapsulationKeyRejectNonContrib, Decapsulator as _, EncapsulationKey, KeyExport as _,
-    TryDecapsulate as _, TryKeyInit as _,
+    KeyInit as _, TryDecapsulate as _, TryKeyInit as _,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -24,7 +24,7 @@ impl EphemeralKey {
     pub(crate) fn generate(random: &mut dyn Random) -> Result<Self, Error> {
         let mut seed = Zeroizing::new([0; x_wing::DECAPSULATION_KEY_SIZE]);
         random.fill(&mut *seed)?;
-        Ok(Self(DecapsulationKeyRejectNonContrib::from(*seed)))
+        Ok(Self(DecapsulationKeyRejectNonContrib::new((&*seed).into())))
     }
 
     pub(crate) fn encapsulation_key(&self) -> [u8; ENCAPSULATION_KEY_LEN] {

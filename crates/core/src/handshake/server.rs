@@ -138,7 +138,7 @@ fn write_auth(
         transcript.add(writer.message(Message::ServerId, &flight::id_value(key))?);
         let signed = proof::signed_data(Role::Server, &transcript.hash());
         let signature = signer.sign(&signed)?;
-        if !ed25519::verifies(key.as_bytes(), &signed, &signature) {
+        if !signer.is_trusted() && !ed25519::verifies(key.as_bytes(), &signed, &signature) {
             return Err(Misuse::Signer.into());
         }
         let value = flight::signature_value(&signature);

@@ -12,9 +12,12 @@ use crate::{Error, KeyFault, Random};
 const OPENSSH_LABEL: &str = "OPENSSH PRIVATE KEY";
 const PKCS8_LABEL: &str = "PRIVATE KEY";
 
-/// An Ed25519 private key, wiped when it is dropped. It can't be printed or copied.
+/// An Ed25519 private key. It can't be printed or copied. The seed is wiped when it is dropped;
+/// the expanded key that ring keeps for signing is not, because ring can't.
 pub struct IdentityKey {
     seed: Zeroizing<[u8; SEED_LEN]>,
+    /// Invariant: made from `seed`.
+    pair: ed25519::KeyPair,
     public: PublicKey,
 }
 
@@ -30,8 +33,9 @@ impl IdentityKey {
     }
 
     fn from_seed(seed: Zeroizing<[u8; SEED_LEN]>) -> Result<Self, Error> {
-        let public = PublicKey::from_bytes(&ed25519::public_of(&seed)?)?;
-        Ok(Self { seed, public })
+        let pair = ed25519::KeyPair::from_seed(&seed)?;
+        let public = PublicKey::from_bytes(&pair.public()?)?;
+        Ok(Self { seed, pair, public })
     }
 
     /// Reads a key file: an OpenSSH private key, or PKCS#8 PEM with or without public key.
@@ -90,7 +94,11 @@ impl Signer for IdentityKey {
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error> {
-        ed25519::sign(&self.seed, self.public.as_bytes(), message)
+        self.pair.sign(message)
+    }
+
+    fn is_trusted(&self) -> bool {
+        true
     }
 }
 

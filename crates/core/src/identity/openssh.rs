@@ -47,7 +47,7 @@ pub(super) fn read(bytes: &[u8], has_passphrase: bool) -> Result<Zeroizing<[u8; 
         return Err(malformed);
     }
     let seed = read_private(private).ok_or(malformed)?;
-    let expected = ed25519::public_of(&seed.0)?;
+    let expected = ed25519::KeyPair::from_seed(&seed.0)?.public()?;
     if expected != seed.1 || public != public_blob(&expected) {
         return Err(KeyFault::Mismatch.into());
     }

@@ -30,7 +30,7 @@ pub(super) fn read_private(der: &[u8]) -> Result<Zeroizing<[u8; SEED_LEN]>, Erro
             if public.len() != PUBLIC_LEN {
                 return Err(KeyFault::Malformed.into());
             }
-            if ed25519::public_of(seed)? != *public {
+            if ed25519::KeyPair::from_seed(seed)?.public()? != *public {
                 return Err(KeyFault::Mismatch.into());
             }
         }

@@ -14,4 +14,11 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// Whatever keeps the key from being used. A wrong signature is noticed by the caller.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error>;
+
+    /// Whether a signature is sent without being verified here first. Only for keys of this
+    /// process: an agent or a token that answers with a wrong signature is found out at once, and
+    /// not by a refusal of the peer.
+    fn is_trusted(&self) -> bool {
+        false
+    }
 }

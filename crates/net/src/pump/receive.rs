@@ -78,38 +78,53 @@ impl Receiver<'_, '_> {
     fn run(&mut self) -> Result<BodyResult> {
         let mut buffer = Buffer::take();
         let bytes = buffer.as_mut();
-        let mut filled = self.settings.pending.len();
-        if filled > bytes.len() {
-            return Err(Error::Protocol("too much data before the body was asked for"));
-        }
-        bytes[..filled].copy_from_slice(self.settings.pending);
-        self.settings.pending.clear();
+        let mut filled = 0;
         let mut outcome = Outcome::More;
         loop {
-            let consumed = self.process(&mut bytes[..filled], &mut outcome)?;
-            bytes.copy_within(consumed..filled, 0);
-            filled -= consumed;
-            match &outcome {
-                Outcome::More => {}
-                Outcome::Ended(end) => {
-                    self.settings.pending.extend_from_slice(&bytes[..filled]);
-                    return self.finish(end);
-                }
-                Outcome::Aborted(reason) => {
-                    self.settings.pending.extend_from_slice(&bytes[..filled]);
-                    return Err(self.failure.take().unwrap_or(Error::PeerAborted(*reason)));
+            filled += self.take_pending(&mut bytes[filled..]);
+            let mut consumed = 0;
+            loop {
+                let used = self.process(&mut bytes[consumed..filled], &mut outcome)?;
+                consumed += used;
+                if used == 0 || !matches!(outcome, Outcome::More) {
+                    break;
                 }
             }
+            let rest = consumed..filled;
+            match outcome {
+                Outcome::More => {}
+                Outcome::Ended(end) => {
+                    self.settings.pending.splice(0..0, bytes[rest].iter().copied());
+                    return self.finish(&end);
+                }
+                Outcome::Aborted(reason) => {
+                    self.settings.pending.splice(0..0, bytes[rest].iter().copied());
+                    return Err(self.failure.take().unwrap_or(Error::PeerAborted(reason)));
+                }
+            }
+            filled = rest.len();
+            bytes.copy_within(rest, 0);
             if self.settings.transfer.is_cancelled() && self.failure.is_none() {
                 self.give_up(Error::Aborted)?;
+            }
+            if !self.settings.pending.is_empty() {
+                continue;
             }
             let wanted = self.wanted(filled);
             filled += self.wire.read(&mut bytes[filled..], wanted)?.unwrap_or(0);
         }
     }
 
-    /// Opens the whole records at the front of `bytes` and writes their content with one call.
-    /// Returns the bytes used up.
+    /// Moves as much as fits of what was received ahead to the front of `room`.
+    fn take_pending(&mut self, room: &mut [u8]) -> usize {
+        let len = self.settings.pending.len().min(room.len());
+        room[..len].copy_from_slice(&self.settings.pending[..len]);
+        self.settings.pending.drain(..len);
+        len
+    }
+
+    /// Opens whole records at the front of `bytes`, at most [`MAX_PIECES`] of them with content,
+    /// and writes that with one call. Returns the bytes used up; 0 when there is no whole record.
     fn process(&mut self, bytes: &mut [u8], outcome: &mut Outcome) -> Result<usize> {
         let mut pieces: [Range<usize>; MAX_PIECES] = [const { 0..0 }; MAX_PIECES];
         let mut count = 0;
@@ -123,7 +138,9 @@ impl Receiver<'_, '_> {
             let record = &mut bytes[start..start + len];
             let opened = self.settings.opener.open(record)?;
             match opened.kind {
-                InnerType::KeyUpdate => {}
+                // A Stop may have crossed the end of an earlier body on the way.
+                InnerType::KeyUpdate | InnerType::Stop => {}
+                InnerType::Close => return Err(Error::Closed),
                 _ if opened.stream != self.settings.stream => {
                     return Err(Error::Protocol("a record of another body"));
                 }
@@ -207,6 +224,8 @@ impl Receiver<'_, '_> {
         let tail = if tail == 0 { 0 } else { data_record_len(tail) };
         let rest = u64::try_from(tail + END_RECORD_LEN).unwrap_or(0);
         let wire_len = full.saturating_mul(RECORD_STRIDE as u64).saturating_add(rest);
-        Some(usize::try_from(wire_len).unwrap_or(usize::MAX).saturating_sub(filled))
+        let wanted = usize::try_from(wire_len).unwrap_or(usize::MAX).saturating_sub(filled);
+        // Used up, and the end has not come: the guess was wrong.
+        (wanted > 0).then_some(wanted)
     }
 }

@@ -81,7 +81,11 @@ fn send_content(
             let want = usize::try_from(want).unwrap_or(RECORD_CONTENT);
             let record = &mut bytes[filled..filled + data_record_len(want)];
             let content = &mut record[CONTENT_OFFSET..CONTENT_OFFSET + want];
-            read_exactly(source, content, offset + sent + moved)?;
+            if let Err(error) = read_exactly(source, content, offset + sent + moved) {
+                // Records that are sealed have been counted: the peer must see them.
+                wire.write_all(&bytes[..filled])?;
+                return Err(error);
+            }
             hasher.update(content);
             let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
             settings.sealer.seal(head, want, record)?;
@@ -94,8 +98,10 @@ fn send_content(
         if settings.transfer.is_cancelled() {
             return Err(Error::Aborted);
         }
-        if wire.has_input()? {
-            return Err(read_stop(wire, settings)?);
+        if wire.has_input()?
+            && let Some(stopped) = read_stop(wire, settings)?
+        {
+            return Err(stopped);
         }
     }
     settings.transfer.set_phase(TransferPhase::Finishing);
@@ -121,19 +127,21 @@ fn read_exactly(source: &dyn Source, mut content: &mut [u8], mut offset: u64) ->
     Ok(())
 }
 
-/// The receiver of a body may say one thing while it runs: Stop.
-fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Error> {
+/// Reads one record. The receiver of a body may say one thing while it runs: Stop. `None` for what
+/// only accompanies it.
+fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Option<Error>> {
     let mut record = std::mem::take(settings.pending);
     loop {
+        let filled = record.len();
         let len = match record.first_chunk::<HEADER_LEN>() {
             Some(header) => record_len(header, Phase::Established)?,
             None => HEADER_LEN,
         };
         // A whole record is longer than its header, so `len` is final when it is reached.
-        if record.len() >= len && len >= OVERHEAD {
+        if filled >= len && len > HEADER_LEN {
+            *settings.pending = record.split_off(len);
             break;
         }
-        let filled = record.len();
         record.resize(len, 0);
         let read = wire.read(&mut record[filled..], None)?.unwrap_or(0);
         record.truncate(filled + read);
@@ -141,10 +149,11 @@ fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Err
     let opened = settings.opener.open(&mut record)?;
     match (opened.kind, opened.stream) {
         (InnerType::Stop, stream) if stream == settings.stream => {
-            Ok(Error::PeerStopped(Reason::from_wire(opened.content)?))
+            Ok(Some(Error::PeerStopped(Reason::from_wire(opened.content)?)))
         }
-        // A new key before the Stop: the Stop follows, the next check finds it.
-        (InnerType::KeyUpdate, _) => read_stop(wire, settings),
+        // A new key before the Stop, which the next check finds; or a Stop that has crossed the
+        // end of an earlier body on the way.
+        (InnerType::KeyUpdate | InnerType::Stop, _) => Ok(None),
         (InnerType::Close, _) => Err(Error::Closed),
         _ => Err(Error::Protocol("only Stop may answer a running body")),
     }
