@@ -21,7 +21,11 @@ test('docs/ERRORS.md lists exactly the codes of the table, with the same columns
   for (const code of codes) {
     const { blame, status, exitCode, retry } = errorTable[code];
     const [docBlame, docStatus, docExit, docRetry, meaning = '', next = ''] = rows.get(code) ?? [];
-    t.deepEqual([docBlame, docStatus, docExit, docRetry], [blame, String(status ?? '–'), String(exitCode), retry ? 'yes' : 'no'], code);
+    t.deepEqual(
+      [docBlame, docStatus, docExit, docRetry],
+      [blame, String(status ?? '–'), String(exitCode), retry ? 'yes' : 'no'],
+      code,
+    );
     t.true(meaning.length > 10 && next.length > 10, `${code} is explained`);
   }
 });

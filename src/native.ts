@@ -30,7 +30,6 @@ export type {
   NativeEntry,
   NativeGrant,
   NativeMetadata,
-  NativeStageOptions,
   PublicKeyInfo,
 } from '../index.js';
 

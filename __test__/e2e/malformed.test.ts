@@ -30,7 +30,10 @@ test('the first message says what the server is', async (t) => {
   t.is(connecting.serverKey.fingerprint, server.fingerprint);
   const session = await identity.withKey((key) => connecting.authenticate(key));
   const ready = await session.nextControl(5_000);
-  t.deepEqual({ ...decodeControl(ready as Buffer) }, { id: 0, status: 200, text: 'ready', software: 'e2eeftp/0.1.0', protocol: 1 });
+  t.deepEqual(
+    { ...decodeControl(ready as Buffer) },
+    { id: 0, status: 200, text: 'ready', software: 'e2eeftp/0.1.0', protocol: 1 },
+  );
   session.destroy();
 });
 
@@ -87,7 +90,11 @@ test('arguments of the wrong type are answered with 400 for every command', asyn
     id += 1;
     await session.sendControl(Buffer.from(encode({ ...request, id })));
     const answer = await reply(session);
-    t.deepEqual([answer['id'], answer['status'], answer['code']], [id, 400, 'E2EEFTP_BAD_REQUEST'], JSON.stringify(request));
+    t.deepEqual(
+      [answer['id'], answer['status'], answer['code']],
+      [id, 400, 'E2EEFTP_BAD_REQUEST'],
+      JSON.stringify(request),
+    );
   }
   t.deepEqual(pair.errors, []);
   session.destroy();
@@ -103,23 +110,33 @@ test('requests may be sent ahead; each is answered, in order', async (t) => {
 test('random messages never harm the server', async (t) => {
   const pair = await startPair(t);
   const verbs = fc.constantFrom('SEND', 'GET', 'LIST', 'DELETE', 'HLIST', 'STAT', 'X');
-  const value = fc.oneof(fc.constant(null), fc.integer(), fc.string(), fc.boolean(), fc.uint8Array({ maxLength: 30 }), fc.array(fc.integer(), { maxLength: 3 }));
+  const value = fc.oneof(
+    fc.constant(null),
+    fc.integer(),
+    fc.string(),
+    fc.boolean(),
+    fc.uint8Array({ maxLength: 30 }),
+    fc.array(fc.integer(), { maxLength: 3 }),
+  );
   const names = fc.constantFrom('path', 'size', 'mtime', 'mode', 'overwrite', 'parents', 'recursive');
   await fc.assert(
-    fc.asyncProperty(fc.array(fc.tuple(verbs, fc.dictionary(names, value)), { minLength: 1, maxLength: 6 }), async (requests) => {
-      const session = await raw(pair);
-      try {
-        for (const [index, [verb, args]] of requests.entries()) {
-          await session.sendControl(Buffer.from(encode({ ...args, id: index + 1, verb })));
-          const { status } = await reply(session);
-          if (typeof status !== 'number') throw new Error('no status');
-          // A body is due in one direction: this peer goes away instead.
-          if (status < 200) break;
+    fc.asyncProperty(
+      fc.array(fc.tuple(verbs, fc.dictionary(names, value)), { minLength: 1, maxLength: 6 }),
+      async (requests) => {
+        const session = await raw(pair);
+        try {
+          for (const [index, [verb, args]] of requests.entries()) {
+            await session.sendControl(Buffer.from(encode({ ...args, id: index + 1, verb })));
+            const { status } = await reply(session);
+            if (typeof status !== 'number') throw new Error('no status');
+            // A body is due in one direction: this peer goes away instead.
+            if (status < 200) break;
+          }
+        } finally {
+          session.destroy();
         }
-      } finally {
-        session.destroy();
-      }
-    }),
+      },
+    ),
     { numRuns: 60 },
   );
   t.deepEqual(pair.errors, []);

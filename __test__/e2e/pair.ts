@@ -13,6 +13,8 @@ export interface Pair {
   readonly root: string;
   /** A directory for local files. */
   readonly local: string;
+  /** Where the server listens. */
+  readonly address: { readonly host: string; readonly port: number };
   /** What the server called an error, and warnings. */
   readonly errors: unknown[];
   /** Connects; the client is closed when the test is over. */
@@ -47,14 +49,14 @@ export async function startPair(t: ExecutionContext, options: PairOptions = {}):
   server.on('error', (error) => errors.push(error));
   await server.listen();
   t.teardown(() => server.close({ graceMs: 0 }));
+  const [address] = server.addresses;
+  if (address === undefined) throw new Error('the server has no address');
   const client = async (given: Partial<ConnectOptions> = {}): Promise<Client> => {
-    const [address] = server.addresses;
-    if (address === undefined) throw new Error('the server has no address');
     const opened = await connect({ ...address, identity, serverKey: server.fingerprint, ...given });
     t.teardown(() => opened.close());
     return opened;
   };
-  return { server, identity, root, local, errors, client };
+  return { server, identity, root, local, address, errors, client };
 }
 
 /** Names below a directory that staged files have. Empty when nothing half-done was left. */

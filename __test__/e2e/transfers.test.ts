@@ -179,7 +179,11 @@ test('what can’t be a source or a target is told apart, and the session lives'
   for (const [index, outcome] of outcomes.entries()) {
     const [, code, status] = cases[index] ?? [];
     if (outcome.status === 'fulfilled') t.fail(`${index} should fail with ${code}`);
-    else t.true(E2eeftpError.is(outcome.reason) && outcome.reason.code === code && outcome.reason.status === status, `${index}: ${String(outcome.reason)}`);
+    else
+      t.true(
+        E2eeftpError.is(outcome.reason) && outcome.reason.code === code && outcome.reason.status === status,
+        `${index}: ${String(outcome.reason)}`,
+      );
   }
   t.is((await t.throwsAsync(() => peer.get('/none', join(local, 'x'))))?.message, 'File not found: none');
   t.is((await t.throwsAsync(() => peer.delete('/none')))?.message, 'File not found');
@@ -201,16 +205,29 @@ test('lists: a directory, a file, a tree, thousands of entries, links', async (t
     for await (const entry of peer.list(path, { recursive })) entries.push(entry);
     return entries;
   };
-  t.deepEqual((await all()).map(({ path, type }) => [path, type]), [['/many', 'directory'], ['/tree', 'directory']]);
-  t.deepEqual((await all('tree/')).map(({ path, type, size }) => [path, type, size]), [
-    ['/tree/a', 'directory', 0],
-    ['/tree/link', 'symlink', 0],
-    ['/tree/top', 'file', 1],
-  ]);
-  t.deepEqual((await all('/tree', true)).map(({ path }) => path), [
-    '/tree/a', '/tree/link', '/tree/top', '/tree/a/b', '/tree/a/b/deep',
-  ]);
-  t.deepEqual((await all('/tree/a/b/deep')).map(({ path, name, size }) => [path, name, size]), [['/tree/a/b/deep', 'deep', 5]]);
+  t.deepEqual(
+    (await all()).map(({ path, type }) => [path, type]),
+    [
+      ['/many', 'directory'],
+      ['/tree', 'directory'],
+    ],
+  );
+  t.deepEqual(
+    (await all('tree/')).map(({ path, type, size }) => [path, type, size]),
+    [
+      ['/tree/a', 'directory', 0],
+      ['/tree/link', 'symlink', 0],
+      ['/tree/top', 'file', 1],
+    ],
+  );
+  t.deepEqual(
+    (await all('/tree', true)).map(({ path }) => path),
+    ['/tree/a', '/tree/link', '/tree/top', '/tree/a/b', '/tree/a/b/deep'],
+  );
+  t.deepEqual(
+    (await all('/tree/a/b/deep')).map(({ path, name, size }) => [path, name, size]),
+    [['/tree/a/b/deep', 'deep', 5]],
+  );
   t.is(new Set((await all('/many')).map(({ name }) => name)).size, 3000);
   t.deepEqual(await all('/tree/a/b/deep', true).then((entries) => entries.length), 1);
 });
@@ -254,7 +271,10 @@ test('progress: rising, ten a second, one done at the end', async (t) => {
         : await peer.get('/big', join(local, 'copy'), { onProgress });
     t.is(result.bytes, 200 * MIB);
     const moved = reports.map(({ transferred }) => transferred);
-    t.deepEqual(moved, moved.toSorted((a, b) => a - b));
+    t.deepEqual(
+      moved,
+      moved.toSorted((a, b) => a - b),
+    );
     t.true(reports.length <= (performance.now() - started) / 100 + 2, `${reports.length} reports`);
     t.deepEqual(reports.filter(({ phase }) => phase === 'done').length, 1);
     t.is(reports.at(-1)?.phase, 'done');

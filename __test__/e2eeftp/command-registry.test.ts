@@ -8,7 +8,10 @@ test('verbs are not case-sensitive; a later definition replaces an earlier one',
   registry.set('ping', { summary: 'one' });
   registry.set('PING', { summary: 'two' });
   t.is(registry.get('Ping')?.summary, 'two');
-  t.deepEqual([...registry.entries()].map(([verb]) => verb), ['PING']);
+  t.deepEqual(
+    [...registry.entries()].map(([verb]) => verb),
+    ['PING'],
+  );
   t.true(registry.delete('pinG'));
   t.false(registry.delete('PING'));
   t.is(registry.get('PING'), undefined);

@@ -7,7 +7,10 @@ import { E2eeftpError } from '../../dist/errors.js';
 
 const name = fc
   .uint8Array({ minLength: 1, maxLength: 255 })
-  .filter((bytes) => !bytes.includes(0) && !bytes.includes(47) && !['.', '..'].includes(Buffer.from(bytes).toString('latin1')));
+  .filter(
+    (bytes) =>
+      !bytes.includes(0) && !bytes.includes(47) && !['.', '..'].includes(Buffer.from(bytes).toString('latin1')),
+  );
 const entry = fc.record({
   name: name.map((bytes) => Buffer.from(bytes)),
   metadata: fc.record({
@@ -27,23 +30,29 @@ function readAll(pieces: readonly Buffer[]): WireEntry[] {
 
 test('pages survive being cut anywhere', (t) => {
   fc.assert(
-    fc.property(fc.array(fc.array(entry, { maxLength: 5 }), { maxLength: 4 }), fc.array(fc.nat(4000)), (pages, cuts) => {
-      const body = Buffer.concat(pages.map((page) => encodePage(page)));
-      const borders = [0, ...cuts.map((cut) => Math.min(cut, body.length)).toSorted((a, b) => a - b), body.length];
-      const pieces = borders.slice(1).map((end, index) => body.subarray(borders[index], end));
-      const expected = pages.flat().map(({ name: bytes, metadata }) => ({
-        name: bytes.toString('hex'),
-        type: metadata.fileType,
-        mode: metadata.mode,
-      }));
-      const got = readAll(pieces).map(({ name: bytes, type, mode }) => ({ name: bytes.toString('hex'), type, mode }));
-      t.deepEqual(got, expected);
-    }),
+    fc.property(
+      fc.array(fc.array(entry, { maxLength: 5 }), { maxLength: 4 }),
+      fc.array(fc.nat(4000)),
+      (pages, cuts) => {
+        const body = Buffer.concat(pages.map((page) => encodePage(page)));
+        const borders = [0, ...cuts.map((cut) => Math.min(cut, body.length)).toSorted((a, b) => a - b), body.length];
+        const pieces = borders.slice(1).map((end, index) => body.subarray(borders[index], end));
+        const expected = pages.flat().map(({ name: bytes, metadata }) => ({
+          name: bytes.toString('hex'),
+          type: metadata.fileType,
+          mode: metadata.mode,
+        }));
+        const got = readAll(pieces).map(({ name: bytes, type, mode }) => ({ name: bytes.toString('hex'), type, mode }));
+        t.deepEqual(got, expected);
+      },
+    ),
   );
 });
 
 test('byte by byte gives the same', (t) => {
-  const body = encodePage([{ name: Buffer.from('a'), metadata: { fileType: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 } }]);
+  const body = encodePage([
+    { name: Buffer.from('a'), metadata: { fileType: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 } },
+  ]);
   t.deepEqual(readAll([...body].map((byte) => Buffer.of(byte))), [
     { name: Buffer.from('a'), type: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 },
   ]);

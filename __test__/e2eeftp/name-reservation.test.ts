@@ -18,7 +18,10 @@ test('a number goes before the extension', (t) => {
     'b.': 'b (1).',
   };
   for (const [path, expected] of Object.entries(cases)) t.is(numbered(bytes(path), 1).toString(), expected);
-  t.deepEqual(numbered(Buffer.of(0xff, 0x2e, 0xfe), 2), Buffer.concat([Buffer.of(0xff), bytes(' (2).'), Buffer.of(0xfe)]));
+  t.deepEqual(
+    numbered(Buffer.of(0xff, 0x2e, 0xfe), 2),
+    Buffer.concat([Buffer.of(0xff), bytes(' (2).'), Buffer.of(0xfe)]),
+  );
 });
 
 test('the first name that is free on disk is chosen', async (t) => {
@@ -33,7 +36,12 @@ test('the first name that is free on disk is chosen', async (t) => {
 test('uploads at the same time get different names, however the name is spelled', async (t) => {
   const reservations = new NameReservations();
   const kindAt = onDisk({});
-  const spellings = [['/in', '/f'], ['/', '/in/f'], ['/in/', '//f'], ['/', 'in/./f']] as const;
+  const spellings = [
+    ['/in', '/f'],
+    ['/', '/in/f'],
+    ['/in/', '//f'],
+    ['/', 'in/./f'],
+  ] as const;
   const chosen = await Promise.all(spellings.map(([root, path]) => reservations.choose(root, bytes(path), kindAt)));
   const names = chosen.map(({ path }) => path.toString().replace(/^.*f/, 'f'));
   t.deepEqual(names, ['f', 'f (1)', 'f (2)', 'f (3)']);

@@ -10,13 +10,25 @@ test('at most ten reports a second, and one at the end', async (t) => {
   const started = performance.now();
   let transferred = 0;
   const source = { progress: () => ({ transferred: (transferred += 1000), total: 100_000, phase: 'moving' }) };
-  const reporter = new ProgressReporter(source, 'a.bin', (report) => reports.push(report), () => t.fail());
+  const reporter = new ProgressReporter(
+    source,
+    'a.bin',
+    (report) => reports.push(report),
+    () => t.fail(),
+  );
   await delay(450);
   reporter.finish(100_000);
   const most = Math.floor((performance.now() - started) / PROGRESS_INTERVAL_MS) + 1;
   t.true(reports.length >= 2 && reports.length <= most, `${reports.length} reports, at most ${most}`);
   const last = reports.at(-1);
-  t.deepEqual(last && { ...last, rate: 0 }, { transferred: 100_000, total: 100_000, rate: 0, etaSeconds: 0, phase: 'done', file: 'a.bin' });
+  t.deepEqual(last && { ...last, rate: 0 }, {
+    transferred: 100_000,
+    total: 100_000,
+    rate: 0,
+    etaSeconds: 0,
+    phase: 'done',
+    file: 'a.bin',
+  });
   t.is(reports.filter(({ phase }) => phase === 'done').length, 1);
   t.true((last?.rate ?? 0) > 0);
   const count = reports.length;
@@ -27,8 +39,15 @@ test('at most ten reports a second, and one at the end', async (t) => {
 test('rate and remaining time follow from the samples', async (t) => {
   const reports: Progress[] = [];
   const started = performance.now();
-  const source = { progress: () => ({ transferred: (performance.now() - started) * 1000, total: 10_000_000, phase: 'moving' }) };
-  const reporter = new ProgressReporter(source, 'x', (report) => reports.push(report), () => t.fail());
+  const source = {
+    progress: () => ({ transferred: (performance.now() - started) * 1000, total: 10_000_000, phase: 'moving' }),
+  };
+  const reporter = new ProgressReporter(
+    source,
+    'x',
+    (report) => reports.push(report),
+    () => t.fail(),
+  );
   await delay(600);
   reporter.stop();
   const last = reports.at(-1);
@@ -38,7 +57,12 @@ test('rate and remaining time follow from the samples', async (t) => {
 
 test('an unknown length has no total and no remaining time', async (t) => {
   const reports: Progress[] = [];
-  const reporter = new ProgressReporter(moving(5, -1), 'x', (report) => reports.push(report), () => t.fail());
+  const reporter = new ProgressReporter(
+    moving(5, -1),
+    'x',
+    (report) => reports.push(report),
+    () => t.fail(),
+  );
   await delay(150);
   reporter.stop();
   t.is(reports[0]?.total, null);

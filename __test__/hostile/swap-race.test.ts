@@ -25,6 +25,8 @@ const ACCEPTED: ReadonlySet<string> = new Set([
   'E2EEFTP_NOT_EMPTY',
   'E2EEFTP_BUSY',
   'E2EEFTP_EXISTS',
+  // Another client removed or replaced the file that was being read.
+  'E2EEFTP_SOURCE_CHANGED',
 ]);
 
 const PLACES = ['swap', 'deep/swap'] as const;

@@ -23,10 +23,13 @@ test('keys in both forms, comments, blank lines and CRLF', (t) => {
   const text = `\ufeff# people\r\n\r\n${a.base64}\r\n  ${b.openssh} bob@desk  \r\n# end`;
   const { clients, warnings } = parseAuthorizedClients(text);
   t.deepEqual(warnings, []);
-  t.deepEqual([...clients.values()].map(({ comment, line, grant }) => ({ comment, line, grant })), [
-    { comment: '', line: 3, grant: fullGrant },
-    { comment: 'bob@desk', line: 4, grant: fullGrant },
-  ]);
+  t.deepEqual(
+    [...clients.values()].map(({ comment, line, grant }) => ({ comment, line, grant })),
+    [
+      { comment: '', line: 3, grant: fullGrant },
+      { comment: 'bob@desk', line: 4, grant: fullGrant },
+    ],
+  );
 });
 
 test('each option narrows the grant as documented', (t) => {
@@ -53,16 +56,50 @@ test('options combine', (t) => {
   const grant = grantOf('upload-only,no-overwrite,path="/in/acme",max-size=1M,expires=2030-12-31,user=acme');
   t.deepEqual(
     { ...grant, expiresAt: null },
-    { path: '/in/acme', read: false, write: true, list: false, delete: false, overwrite: false, maxSize: 2 ** 20, expiresAt: null, user: 'acme' },
+    {
+      path: '/in/acme',
+      read: false,
+      write: true,
+      list: false,
+      delete: false,
+      overwrite: false,
+      maxSize: 2 ** 20,
+      expiresAt: null,
+      user: 'acme',
+    },
   );
 });
 
 test('an option list that is not understood in full is refused', (t) => {
   const bad = [
-    'from="10.0.0.0/8"', 'colour=blue', 'read-only,', ',read-only', 'read-only,,no-delete', 'READ-ONLY', 'read-only=1',
-    'read-only,upload-only', 'read-only,read-only', 'path', 'path=""', 'path=in', 'path="/a/../b"', 'path="/a', 'max-size=',
-    'max-size=-1', 'max-size=1.5G', 'max-size=10X', 'max-size=999999999999999T', 'expires=2027-02-30', 'expires=tomorrow',
-    'expires=2027-01-31T12:00', 'expires=2027-13-01', 'user=', 'user', 'no-delete no-overwrite', 'user="x"y', '"',
+    'from="10.0.0.0/8"',
+    'colour=blue',
+    'read-only,',
+    ',read-only',
+    'read-only,,no-delete',
+    'READ-ONLY',
+    'read-only=1',
+    'read-only,upload-only',
+    'read-only,read-only',
+    'path',
+    'path=""',
+    'path=in',
+    'path="/a/../b"',
+    'path="/a',
+    'max-size=',
+    'max-size=-1',
+    'max-size=1.5G',
+    'max-size=10X',
+    'max-size=999999999999999T',
+    'expires=2027-02-30',
+    'expires=tomorrow',
+    'expires=2027-01-31T12:00',
+    'expires=2027-13-01',
+    'user=',
+    'user',
+    'no-delete no-overwrite',
+    'user="x"y',
+    '"',
   ];
   for (const options of bad) {
     const error = t.throws(() => parseClientOptions(options), undefined, options);
@@ -73,13 +110,23 @@ test('an option list that is not understood in full is refused', (t) => {
 test('a line that can’t be used is skipped with a warning that names it, and the others count', (t) => {
   const ssh = 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7 x';
   const text = [
-    'nonsense', a.base64, `from="10.0.0.0/8" ${b.openssh}`, `colour=blue ${b.openssh}`, ssh, `${a.base64} again`,
-    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=', `${b.base64.slice(0, -2)}=`, `read-only ${c.base64}`,
+    'nonsense',
+    a.base64,
+    `from="10.0.0.0/8" ${b.openssh}`,
+    `colour=blue ${b.openssh}`,
+    ssh,
+    `${a.base64} again`,
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
+    `${b.base64.slice(0, -2)}=`,
+    `read-only ${c.base64}`,
     `\u001b[31m ${b.base64}`,
   ].join('\n');
   const { clients, warnings } = parseAuthorizedClients(text);
   t.deepEqual([...clients.keys()], [a.base64, c.base64]);
-  t.deepEqual(warnings.map(({ line }) => line), [1, 3, 4, 5, 6, 7, 8, 10]);
+  t.deepEqual(
+    warnings.map(({ line }) => line),
+    [1, 3, 4, 5, 6, 7, 8, 10],
+  );
   t.regex(warnings[1]?.message ?? '', /not supported yet/);
   t.regex(warnings[4]?.message ?? '', /line 2/);
   for (const { message } of warnings) t.false(message.includes('\u001b'));
@@ -92,7 +139,22 @@ test('of two lines with one key the first counts, even when the second allows mo
 });
 
 test('any text is read without throwing, and lets in only keys that are in it', (t) => {
-  const token = fc.constantFrom(a.base64, a.openssh, 'read-only', 'upload-only,', 'path="', '"', ' ', '\n', '\r\n', '#', ',', '=', '\\', 'x');
+  const token = fc.constantFrom(
+    a.base64,
+    a.openssh,
+    'read-only',
+    'upload-only,',
+    'path="',
+    '"',
+    ' ',
+    '\n',
+    '\r\n',
+    '#',
+    ',',
+    '=',
+    '\\',
+    'x',
+  );
   fc.assert(
     fc.property(fc.array(fc.oneof(token, fc.string({ maxLength: 5 })), { maxLength: 15 }), (parts) => {
       for (const known of parseAuthorizedClients(parts.join('')).clients.keys()) t.is(known, a.base64);
@@ -106,7 +168,14 @@ test('a huge file and hostile lines take linear time', (t) => {
   const started = performance.now();
   const many = parseAuthorizedClients(`${`# comment\n`.repeat(100_000)}${a.base64}\n`);
   t.true(many.clients.has(a.base64));
-  const hostile = ['a'.repeat(MAX_LINE_LENGTH), '"'.repeat(8000), 'a="'.repeat(2600), ' '.repeat(8000), 'ssh-ed25519 '.repeat(600), 'A'.repeat(1_000_000)];
+  const hostile = [
+    'a'.repeat(MAX_LINE_LENGTH),
+    '"'.repeat(8000),
+    'a="'.repeat(2600),
+    ' '.repeat(8000),
+    'ssh-ed25519 '.repeat(600),
+    'A'.repeat(1_000_000),
+  ];
   const { clients, warnings } = parseAuthorizedClients(hostile.join('\n'));
   t.is(clients.size, 0);
   t.is(warnings.length, hostile.length - 1);
@@ -128,6 +197,9 @@ test('the file is read again when it has changed, and fails closed', async (t) =
   t.is(await file.lookup(a), null);
   t.deepEqual(await file.lookup(b), fullGrant);
   t.is(file.size, 1);
+  await chmod(path, 0o666);
+  t.deepEqual(await file.lookup(b), fullGrant);
+  t.deepEqual(warnings, [0, 2, 0], 'others may change the file');
 });
 
 test('a path that can’t be read lets nobody in', async (t) => {

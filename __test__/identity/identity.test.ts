@@ -39,8 +39,14 @@ test('ssh-keygen reads what is written, and shows the same fingerprint', async (
   const { publicKey } = Identity.generate();
   const identity = Identity.generate();
   await identity.save(path, { comment: 'a comment' });
-  t.is(execFileSync('ssh-keygen', ['-y', '-f', path], { encoding: 'utf8' }).trim(), `${identity.publicKey.openssh} a comment`);
-  t.regex(execFileSync('ssh-keygen', ['-l', '-f', path], { encoding: 'utf8' }), new RegExp(escape(identity.publicKey.fingerprint)));
+  t.is(
+    execFileSync('ssh-keygen', ['-y', '-f', path], { encoding: 'utf8' }).trim(),
+    `${identity.publicKey.openssh} a comment`,
+  );
+  t.regex(
+    execFileSync('ssh-keygen', ['-l', '-f', path], { encoding: 'utf8' }),
+    new RegExp(escape(identity.publicKey.fingerprint)),
+  );
   t.not(publicKey.fingerprint, identity.publicKey.fingerprint);
 });
 
@@ -80,11 +86,26 @@ test('public keys are read in three forms; weak ones are refused', (t) => {
   t.is(key.raw.length, 32);
   t.is(key.raw.toString('base64'), key.base64);
   const zero = Buffer.alloc(32).toString('base64');
-  t.true(E2eeftpError.is(t.throws(() => parsePublicKey(zero)), 'E2EEFTP_WEAK_KEY'));
+  t.true(
+    E2eeftpError.is(
+      t.throws(() => parsePublicKey(zero)),
+      'E2EEFTP_WEAK_KEY',
+    ),
+  );
   for (const text of ['', 'x', 'x'.repeat(100_000)]) {
-    t.true(E2eeftpError.is(t.throws(() => parsePublicKey(text)), 'E2EEFTP_KEY_FILE'));
+    t.true(
+      E2eeftpError.is(
+        t.throws(() => parsePublicKey(text)),
+        'E2EEFTP_KEY_FILE',
+      ),
+    );
   }
-  t.true(E2eeftpError.is(t.throws(() => parsePublicKey(5 as unknown as string)), 'E2EEFTP_INVALID_ARGUMENT'));
+  t.true(
+    E2eeftpError.is(
+      t.throws(() => parsePublicKey(5 as unknown as string)),
+      'E2EEFTP_INVALID_ARGUMENT',
+    ),
+  );
 });
 
 test('a data directory gets its identity once', async (t) => {

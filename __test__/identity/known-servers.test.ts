@@ -18,7 +18,8 @@ test('a server has one name however it is written', (t) => {
   t.is(serverName('fe80::0001%eth0', 5001), '[fe80::1%eth0]:5001');
   t.deepEqual(parseServerName('h:1'), { host: 'h', port: 1 });
   t.deepEqual(parseServerName('[::1]:65535'), { host: '::1', port: 65535 });
-  for (const bad of ['h', 'h:', 'h:0', 'h:65536', '::1:5001', '[::1]', 'a b:1', '']) t.is(parseServerName(bad), null, bad);
+  for (const bad of ['h', 'h:', 'h:0', 'h:65536', '::1:5001', '[::1]', 'a b:1', ''])
+    t.is(parseServerName(bad), null, bad);
 });
 
 test('match, changed, unknown', async (t) => {
@@ -29,7 +30,10 @@ test('match, changed, unknown', async (t) => {
   t.is((await known.lookup('h', 5002, a)).result, 'unknown');
   const changed = await known.lookup('h.', 5001, b);
   t.is(changed.result, 'changed');
-  t.deepEqual(changed.entries.map(({ key, line }) => [key.fingerprint, line]), [[a.fingerprint, 1]]);
+  t.deepEqual(
+    changed.entries.map(({ key, line }) => [key.fingerprint, line]),
+    [[a.fingerprint, 1]],
+  );
   await known.add('h', 5001, b);
   t.is((await known.lookup('h', 5001, a)).result, 'match', 'a second key stands beside the first');
   t.is((await stat(known.path)).mode & 0o777, 0o600);
@@ -43,7 +47,10 @@ test('add is idempotent, replace leaves one, remove none; other lines stay', asy
   await known.add('h', 1, a);
   t.is((await known.find('h', 1)).length, 1);
   await known.replace('h', 1, b, 'new key');
-  t.deepEqual((await known.find('h', 1)).map(({ key, comment }) => [key.base64, comment]), [[b.base64, 'new key']]);
+  t.deepEqual(
+    (await known.find('h', 1)).map(({ key, comment }) => [key.base64, comment]),
+    [[b.base64, 'new key']],
+  );
   t.is((await known.lookup('0:0::1', 7, b)).result, 'match');
   t.is(await known.remove('h', 1), 1);
   t.is(await known.remove('h', 1), 0);

@@ -1,7 +1,6 @@
 import test from 'ava';
 import { E2eeftpError } from '../../dist/errors.js';
 import { resolveOptions } from '../../dist/server/options.js';
-import type { ServerOptions } from '../../dist/server/options.js';
 
 test('the defaults are the documented ones', (t) => {
   const options = resolveOptions({ dataDir: '/d' });
@@ -34,7 +33,7 @@ test('options out of range are named', (t) => {
     ['stallTimeoutMs', 0.5],
   ];
   for (const [name, value] of bad) {
-    const error = t.throws(() => resolveOptions({ [name]: value } as ServerOptions), undefined, name);
+    const error = t.throws(() => resolveOptions({ [name]: value }), undefined, name);
     t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'));
     t.true(error?.message.includes(name));
   }

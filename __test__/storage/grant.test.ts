@@ -12,7 +12,18 @@ test('what a grant leaves out is not permitted', (t) => {
 });
 
 test('members of the wrong type are refused', (t) => {
-  const bad: unknown[] = [null, 'x', { read: 1 }, { path: 5 }, { maxSize: -1 }, { maxSize: 1.5 }, { maxSize: 2 ** 60 }, { user: 3 }, { expiresAt: 'x' }, { expiresAt: new Date('x') }];
+  const bad: unknown[] = [
+    null,
+    'x',
+    { read: 1 },
+    { path: 5 },
+    { maxSize: -1 },
+    { maxSize: 1.5 },
+    { maxSize: 2 ** 60 },
+    { user: 3 },
+    { expiresAt: 'x' },
+    { expiresAt: new Date('x') },
+  ];
   for (const given of bad) {
     const error = t.throws(() => completeGrant(given as Partial<Grant>));
     t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'), JSON.stringify(given));

@@ -70,6 +70,9 @@ export class AuthorizedClients {
       this.#clients = clients;
       this.#version = version;
       for (const warning of warnings) this.#onWarning(warning);
+      if (process.platform !== 'win32' && (info.mode & 0o022n) !== 0n) {
+        this.#onWarning({ line: 0, message: 'the file can be changed by other users; run chmod go-w on it' });
+      }
     } catch (error) {
       const known = this.#version !== 'none';
       this.#clients = new Map();

@@ -10,6 +10,8 @@ import type { Logger } from './logger.js';
 export class EventHub {
   readonly #emitter: EventEmitter<ServerEvents>;
   readonly #logger: Logger;
+  /** Warnings from before anybody could listen; `null` once they were emitted. */
+  #early: ServerWarning[] | null = [];
 
   constructor(emitter: EventEmitter<ServerEvents>, logger: Logger) {
     this.#emitter = emitter;
@@ -25,10 +27,22 @@ export class EventHub {
     }
   }
 
-  /** Logs and emits a warning. */
+  /** Logs a warning, and emits it: at once, or with {@link start} when it comes before that. */
   warning(warning: ServerWarning): void {
     const { message, ...where } = warning;
     this.#logger.warn(where, message);
+    if (this.#early === null) this.#emitWarning(warning);
+    else this.#early.push(warning);
+  }
+
+  /** Emits the warnings so far: the application has had its chance to add listeners. */
+  start(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const warning of early) this.#emitWarning(warning);
+  }
+
+  #emitWarning(warning: ServerWarning): void {
     try {
       this.#emitter.emit('warning', warning);
     } catch (error) {

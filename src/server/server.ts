@@ -129,7 +129,10 @@ export class Server extends EventEmitter<ServerEvents> {
    * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_IO` and what the root's file system says.
    */
   async prepare(): Promise<this> {
-    this.#prepared ??= this.#prepare();
+    this.#prepared ??= this.#prepare().catch((error: unknown) => {
+      this.#prepared = null;
+      throw error;
+    });
     this.#ready = await this.#prepared;
     return this;
   }
@@ -137,11 +140,16 @@ export class Server extends EventEmitter<ServerEvents> {
   /**
    * Starts to listen on every address of the options; all or none.
    *
-   * @throws E2eeftpError as {@link prepare}, and when an address can't be listened on.
+   * Emits the warnings that came up before.
+   *
+   * @throws E2eeftpError as {@link prepare}, and when an address can't be listened on; it may then be tried again.
    */
   async listen(): Promise<this> {
     if (this.#closing !== null) throw new E2eeftpError('E2EEFTP_CLOSED', 'the server was closed');
-    this.#listening ??= this.#listen();
+    this.#listening ??= this.#listen().catch((error: unknown) => {
+      this.#listening = null;
+      throw error;
+    });
     await this.#listening;
     return this;
   }
@@ -226,6 +234,7 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async #listen(): Promise<void> {
     await this.prepare();
+    this.#events.start();
     const { identity, root } = this.#require();
     const { limits, listen, logger } = this.#options;
     try {

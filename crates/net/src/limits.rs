@@ -17,7 +17,8 @@ pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 pub struct ServerLimits {
     /// From accept to the end of the handshake. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Handshakes under way at once. Default 256.
+    /// Handshakes under way at once; one address may have a quarter of them, loopback all.
+    /// Default 256.
     pub max_half_open: usize,
     /// Connections at once, handshakes included. Default 4096.
     pub max_connections: usize,

@@ -241,11 +241,19 @@ impl ReadHalf {
     }
 
     async fn read_record(&mut self, idle: Duration) -> Result<Vec<u8>> {
-        if self.pending.is_empty() && !idle.is_zero() {
-            let readable = async { self.stream()?.readable().await.map_err(lost) };
-            timeout(idle, readable).await.map_err(|_| Error::Timeout("the peer is idle"))??;
-        } else if self.pending.is_empty() {
-            self.stream()?.readable().await.map_err(lost)?;
+        if self.pending.is_empty() {
+            // The runtime may call a socket readable that is not: only a byte is a byte.
+            let first = async {
+                while !self.fill()? {
+                    self.stream()?.readable().await.map_err(lost)?;
+                }
+                Ok::<(), Error>(())
+            };
+            if idle.is_zero() {
+                first.await?;
+            } else {
+                timeout(idle, first).await.map_err(|_| Error::Timeout("the peer is idle"))??;
+            }
         }
         let whole = async {
             loop {

@@ -24,6 +24,8 @@ const MAX_WAITING: usize = 256;
 const BACKLOG: u32 = 1024;
 /// Peers that are being turned away politely at once.
 const MAX_TURNING_AWAY: usize = 64;
+/// One address may have this part of the handshakes under way.
+const HALF_OPEN_SHARE: usize = 4;
 /// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -184,8 +186,11 @@ fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
-    let mut limiter =
-        AddressLimiter::new(shared.limits.handshakes_per_second, shared.limits.handshake_burst);
+    let mut limiter = AddressLimiter::new(
+        shared.limits.handshakes_per_second,
+        shared.limits.handshake_burst,
+        shared.limits.max_half_open.div_ceil(HALF_OPEN_SHARE),
+    );
     loop {
         let accepted = tokio::select! {
             biased;
@@ -200,12 +205,12 @@ async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::S
         let admitted = limiter.admit(address.ip(), Instant::now());
         let slot = Arc::clone(&shared.connections).try_acquire_owned();
         let half_open = Arc::clone(&shared.half_open).try_acquire_owned();
-        if let (true, Ok(slot), Ok(half_open)) = (admitted, slot, half_open) {
+        if let (Some(admitted), Ok(slot), Ok(half_open)) = (admitted, slot, half_open) {
             let handshake =
                 run_handshake(stream, address, Arc::clone(&shared), slot, sender.clone());
             tokio::spawn(async move {
                 handshake.await;
-                drop(half_open);
+                drop((admitted, half_open));
             });
         } else {
             shared.refused.fetch_add(1, Ordering::Relaxed);

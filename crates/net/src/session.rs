@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_core::handshake::Established;
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
+use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_vfs::{Source, Staged};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

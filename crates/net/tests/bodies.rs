@@ -375,14 +375,11 @@ async fn transfers_beyond_the_limit_wait_for_their_turn() {
     let one = servers[0].receive_file(&first, sinks[0].staged(), 1, Some(100_000));
     let other = async {
         gate.reached().await;
-        tokio::join!(
-            servers[1].receive_file(&second, sinks[1].staged(), 1, Some(100_000)),
-            async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                assert_eq!(second.progress().phase, Phase::Waiting);
-                gate.open();
-            }
-        )
+        tokio::join!(servers[1].receive_file(&second, sinks[1].staged(), 1, Some(100_000)), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(second.progress().phase, Phase::Waiting);
+            gate.open();
+        })
     };
     let ((), one, (other, ())) = within(async { tokio::join!(send, one, other) }).await;
     one.unwrap();

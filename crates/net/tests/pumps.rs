@@ -62,8 +62,7 @@ impl Side {
     }
 }
 
-const RARE: RatchetLimits =
-    RatchetLimits { bytes: u64::MAX, records: u64::MAX, age_ms: u64::MAX };
+const RARE: RatchetLimits = RatchetLimits { bytes: u64::MAX, records: u64::MAX, age_ms: u64::MAX };
 
 /// A receiver refuses a key that was used for twice its limits; so what arrives shows that the
 /// sender has replaced its key in time, many times.

@@ -3,8 +3,11 @@
 //! Paths are those of the host and links in them are followed, as the user's other programs do.
 //! Never pass a name that a peer chose.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -17,6 +20,7 @@ use crate::source::{LocalSource, open_error};
 use crate::staging::LocalStaged;
 use crate::staging_name::is_reserved;
 use crate::storage::{Source, StageOptions, Staged};
+use crate::sweep::sweep_directory;
 
 /// Opens a regular file for reading, links followed.
 ///
@@ -33,6 +37,8 @@ pub fn open_source(path: &Path) -> Result<Box<dyn Source>> {
 
 /// Starts a new file that will appear as `path` when it is committed. A symbolic link at `path`
 /// is replaced itself; if it leads to a directory or a device, it is refused like one.
+///
+/// Staged files that a killed process has left in the same directory are removed.
 ///
 /// # Errors
 /// As [`crate::Storage::stage`]; `BadPath` if `path` does not end in a name.
@@ -61,11 +67,46 @@ pub fn stage(path: &Path, options: &StageOptions) -> Result<Box<dyn Staged>> {
     };
     if options.make_parents {
         std::fs::create_dir_all(parent).map_err(|error| {
-            Error::from_errno("mkdir", Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            let errno = match Errno::from_io_error(&error).unwrap_or(Errno::IO) {
+                // Something that is no directory has the name of one that is needed.
+                Errno::EXIST => Errno::NOTDIR,
+                errno => errno,
+            };
+            Error::from_errno("mkdir", errno)
         })?;
     }
     let directory = rustix::fs::open(parent, ANCHOR, Mode::empty()).during("stage")?;
+    sweep_unless_recent(directory.as_fd());
     Ok(Box::new(LocalStaged::create(directory, name, options)?))
+}
+
+/// Many files that go into one directory within this time need one sweep.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
+/// The directory that was swept last (device, inode), and when.
+static LAST_SWEEP: Mutex<Option<(u64, u64, Instant)>> = Mutex::new(None);
+
+/// Sweeps `directory`, unless that was just done.
+///
+/// Tidying up after others is no part of what the caller asked for: where it fails, files stay.
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    trivial_numeric_casts,
+    reason = "the types of `st_dev` and `st_ino` differ between platforms"
+)]
+fn sweep_unless_recent(directory: BorrowedFd<'_>) {
+    let Ok(stat) = rustix::fs::fstat(directory) else { return };
+    let (device, inode, now) = (stat.st_dev as u64, stat.st_ino as u64, Instant::now());
+    let mut last = LAST_SWEEP.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_recent = last.is_some_and(|(last_device, last_inode, at)| {
+        (last_device, last_inode) == (device, inode) && now.duration_since(at) < SWEEP_PAUSE
+    });
+    if is_recent {
+        return;
+    }
+    *last = Some((device, inode, now));
+    drop(last);
+    let _ = sweep_directory(directory);
 }
 
 fn check_regular(path: &Path, op: &'static str) -> Result<()> {

@@ -74,6 +74,24 @@ pub(crate) fn sweep(jail: &Jail, cancel: &AtomicBool) -> Result<SweepReport> {
     Ok(sweep.report)
 }
 
+/// Removes the staged files in one directory, not below it, that nobody writes any more.
+///
+/// # Errors
+/// Those of opening and reading the directory. A file that can't be removed stays.
+pub(crate) fn sweep_directory(directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    let readable = rustix::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty())?;
+    let mut dir = Dir::read_from(&readable)?;
+    while let Some(entry) = dir.read() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if is_staged(name) {
+            // In use, somebody else's, or gone by itself.
+            let _ = discard(readable.as_fd(), name);
+        }
+    }
+    Ok(())
+}
+
 struct Sweep<'a> {
     lookup: Lookup,
     cancel: &'a AtomicBool,

@@ -48,7 +48,11 @@ pub(crate) fn at(index: usize, change: impl Fn(Vec<u8>) -> Verdict + Send + 'sta
 }
 
 /// Stands before `upstream` for one connection; returns the address to connect to.
-pub(crate) async fn proxy(upstream: SocketAddr, to_server: Filter, to_client: Filter) -> SocketAddr {
+pub(crate) async fn proxy(
+    upstream: SocketAddr,
+    to_server: Filter,
+    to_client: Filter,
+) -> SocketAddr {
     let (listener, address) = listen_raw().await;
     tokio::spawn(async move {
         let (client, _) = listener.accept().await.unwrap();

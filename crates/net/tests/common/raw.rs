@@ -48,8 +48,8 @@ pub(crate) struct HalfOpen {
 }
 
 impl HalfOpen {
-    pub(crate) async fn new(address: SocketAddr, random: &mut dyn Random) -> Self {
-        let (state, m1) = start_client(ClientSettings::default(), random).unwrap();
+    pub(crate) async fn new(address: SocketAddr, mut random: impl Random) -> Self {
+        let (state, m1) = start_client(ClientSettings::default(), &mut random).unwrap();
         let mut stream = within(TcpStream::connect(address)).await.unwrap();
         stream.write_all(&m1).await.unwrap();
         let m3 = within(read_record(&mut stream)).await.unwrap();
@@ -75,7 +75,7 @@ pub(crate) struct RawPeer {
 impl RawPeer {
     /// Connects to a listener and proves a fresh identity.
     pub(crate) async fn client(address: SocketAddr) -> Self {
-        let half_open = HalfOpen::new(address, &mut OsRandom::new()).await;
+        let half_open = HalfOpen::new(address, OsRandom::new()).await;
         let (mut stream, m5, established) = half_open.m5();
         stream.write_all(&m5).await.unwrap();
         Self { stream, established }

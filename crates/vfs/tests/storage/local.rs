@@ -75,3 +75,39 @@ fn what_is_no_file_name_or_no_file_is_refused() {
     assert_eq!(stage(Path::new("/dev/null")), ErrorKind::NotRegular);
     assert_eq!(stage(&at("null-link")), ErrorKind::NotRegular);
 }
+
+#[test]
+fn what_killed_processes_left_goes_with_the_next_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let orphan = ".e2eeftp-0123456789abcdef0123456789abcdef.part";
+    fs::create_dir(at("below")).unwrap();
+    for name in [orphan, "below/.e2eeftp-0123456789abcdef0123456789abcdef.part", "file.part"] {
+        fs::write(at(name), b"half").unwrap();
+    }
+    symlink(at("file.part"), at(".e2eeftp-link.part")).unwrap();
+    let living = local::stage(&at("first"), &StageOptions::default()).unwrap();
+    let mut staged = local::stage(&at("below/second"), &StageOptions::default()).unwrap();
+    write(&mut *staged, b"new", 0).unwrap();
+    staged.commit(&QUICK).unwrap();
+    assert_eq!(host_names(&at("below")), ["second"]);
+    // Back here: what is in use is not touched.
+    drop(local::stage(&at("third"), &StageOptions::default()).unwrap());
+    assert!(!at(orphan).exists());
+    living.commit(&QUICK).unwrap();
+    assert_eq!(host_names(directory.path()), [".e2eeftp-link.part", "below", "file.part", "first"]);
+}
+
+#[test]
+fn a_file_where_a_directory_is_needed_is_named_as_what_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("file"), b"kept").unwrap();
+    for make_parents in [false, true] {
+        let options = StageOptions { make_parents, ..StageOptions::default() };
+        for name in ["file/x", "file/x/y"] {
+            assert_eq!(kind(local::stage(&at(name), &options)), ErrorKind::NotDirectory);
+        }
+    }
+    assert_eq!(fs::read(at("file")).unwrap(), b"kept");
+}

@@ -1,0 +1,47 @@
+//! No connection leaves a descriptor behind. Alone in its process, because it counts them.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+mod common;
+
+use common::files::{Sink, content};
+use common::{NO_LIMIT, dial_in, listen, move_body, next, until, within};
+use e2eeftp_core::transfer::Reason;
+use e2eeftp_net::ServerLimits;
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_connections_leave_nothing_behind() {
+    let listener = listen(ServerLimits::default());
+    let bytes = content(10_000, "descriptors");
+    let mut before = 0;
+    for round in 0..501 {
+        let client = dial_in(listener.address()).await.unwrap();
+        let server = next(&listener).await.accept();
+        if round % 5 == 0 {
+            let (sent, _) = move_body(&client, &server, &bytes, &Sink::new(), 1).await;
+            sent.unwrap();
+        }
+        match round % 4 {
+            0 => {
+                within(client.close(Reason::Done)).await;
+                assert!(within(server.next_control(NO_LIMIT)).await.unwrap().is_none());
+            }
+            1 => client.destroy(),
+            2 => {
+                drop(client);
+                assert!(within(server.next_control(NO_LIMIT)).await.is_err());
+            }
+            _ => drop((client, server)),
+        }
+        if round == 0 {
+            until("the first connection is gone", || listener.stats().open == 0).await;
+            before = open_descriptors();
+        }
+    }
+    until("all connections are gone", || listener.stats().open == 0).await;
+    until("all descriptors are closed", || open_descriptors() <= before).await;
+}
