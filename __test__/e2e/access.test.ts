@@ -11,7 +11,7 @@ import {
   fullGrant,
   revokeClient,
 } from '../../dist/index.js';
-import type { Client, ErrorCode, ServerWarning, UnknownServer } from '../../dist/index.js';
+import type { Client, ErrorCode, Grant, ServerWarning, UnknownServer } from '../../dist/index.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { leftovers, startPair, until } from './pair.js';
 
@@ -202,9 +202,12 @@ test('path: the client sees a directory as its root, and nothing above', async (
 });
 
 test('expires: no login afterwards, and no request in a session that is open', async (t) => {
-  const moment = Date.now() + 1_500;
-  const grant = { ...fullGrant, expiresAt: new Date(moment) };
-  const { client, local, root } = await startPair(t, { grant });
+  let moment = 0;
+  const authorizedClients = (): Grant => {
+    moment ||= Date.now() + 3_000;
+    return { ...fullGrant, expiresAt: new Date(moment) };
+  };
+  const { client, local, root } = await startPair(t, { authorizedClients });
   await writeFile(join(local, 'f'), 'x');
   const peer = await client();
   await peer.send(join(local, 'f'), '/f');

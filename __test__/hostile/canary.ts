@@ -35,7 +35,7 @@ export class Canary {
   #look(): string {
     return ['.', 'sub']
       .flatMap((directory) => {
-        const names = readdirSync(join(this.dir, directory)).sort();
+        const names = readdirSync(join(this.dir, directory)).toSorted();
         return [directory, ...names.map((name) => join(directory, name))];
       })
       .map((name) => {

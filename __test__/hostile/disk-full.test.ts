@@ -28,7 +28,12 @@ test('at the server', async (t) => {
   const room = free(box.path('files'));
   for (let turn = 0; turn < 3; turn += 1) {
     assertError(t, await box.run(['send', 'big', '127.0.0.1:target', ...server.at]), 9, 'NO_SPACE');
-    assertError(t, await box.run(['send', '-', '127.0.0.1:target', ...server.at], { input: box.bytes('big') }), 9, 'NO_SPACE');
+    assertError(
+      t,
+      await box.run(['send', '-', '127.0.0.1:target', ...server.at], { input: box.bytes('big') }),
+      9,
+      'NO_SPACE',
+    );
     t.true(box.bytes('files/target').equals(old));
     await assertClean(t, box);
     t.is(free(box.path('files')), room, 'nothing holds on to space');

@@ -75,7 +75,11 @@ test('paths that can’t be: every verb answers BAD_PATH', async (t) => {
   ];
   for (const verb of VERBS) {
     for (const path of paths) {
-      t.is(await refusal(ask(client, verb, path)), 'E2EEFTP_BAD_PATH', `${verb} ${JSON.stringify(String(path).slice(0, 80))}`);
+      t.is(
+        await refusal(ask(client, verb, path)),
+        'E2EEFTP_BAD_PATH',
+        `${verb} ${JSON.stringify(String(path).slice(0, 80))}`,
+      );
     }
   }
   t.deepEqual(tree(box.dir), before);
@@ -106,7 +110,16 @@ test('links that lead out: nothing goes through them, in either direction', asyn
     t.not(await refusal(ask(client, verb, 'loop/x')), null, `${verb} through a loop`);
   }
   for (const verb of ['GET', 'LIST', 'STAT'] as const) {
-    for (const path of ['link-directory', 'link-file', 'inside/link-up', 'link-root', 'link-magic', 'loop', 'link-directory/', './link-file']) {
+    for (const path of [
+      'link-directory',
+      'link-file',
+      'inside/link-up',
+      'link-root',
+      'link-magic',
+      'loop',
+      'link-directory/',
+      './link-file',
+    ]) {
       t.is(await refusal(ask(client, verb, path)), 'E2EEFTP_NOT_PERMITTED', `${verb} ${path}`);
     }
   }
@@ -168,9 +181,24 @@ test('the names of staging belong to the server', async (t) => {
 });
 
 /** Each verb of the program on one remote name. */
-async function everyVerb(box: Sandbox, at: string[], address: string): Promise<[string, Awaited<ReturnType<Sandbox['run']>>][]> {
-  const lines = [['send', 'intruder', address], ['get', address, 'got'], ['ls', address], ['stat', address], ['rm', '-r', address]];
-  return Promise.all(lines.map(async (words) => [words.join(' '), await box.run([...words, ...at])] as [string, Awaited<ReturnType<Sandbox['run']>>]));
+async function everyVerb(
+  box: Sandbox,
+  at: string[],
+  address: string,
+): Promise<[string, Awaited<ReturnType<Sandbox['run']>>][]> {
+  const lines = [
+    ['send', 'intruder', address],
+    ['get', address, 'got'],
+    ['ls', address],
+    ['stat', address],
+    ['rm', '-r', address],
+  ];
+  return Promise.all(
+    lines.map(
+      async (words) =>
+        [words.join(' '), await box.run([...words, ...at])] as [string, Awaited<ReturnType<Sandbox['run']>>],
+    ),
+  );
 }
 
 test('the program says so, with exit code 2, and shows nothing of what is outside', async (t: ExecutionContext) => {
@@ -180,7 +208,12 @@ test('the program says so, with exit code 2, and shows nothing of what is outsid
   box.write('intruder', 'intruder');
   const before = tree(box.dir);
   const port = `e2eeftp://127.0.0.1:${server.port}`;
-  for (const address of ['127.0.0.1:../intruder', '127.0.0.1:a/../../x', `${port}/%2e%2e/%2e%2e/etc/passwd`, `127.0.0.1:${'x'.repeat(300)}`]) {
+  for (const address of [
+    '127.0.0.1:../intruder',
+    '127.0.0.1:a/../../x',
+    `${port}/%2e%2e/%2e%2e/etc/passwd`,
+    `127.0.0.1:${'x'.repeat(300)}`,
+  ]) {
     for (const [what, result] of await everyVerb(box, server.at, address)) {
       t.is(result.code, 2, `${what}: ${result.stderr}`);
       t.regex(result.stderr, /^error\[E2EEFTP_BAD_PATH\]: /, what);

@@ -140,7 +140,10 @@ test('a record with a length that is not allowed, or in clear, inside a session 
       proxy.links.at(-1)?.[lane].inject(bytes);
       const error = await t.throwsAsync(client.delete('kept'), undefined, `${lane}: ${what}`);
       const { code } = error as unknown as { code: string };
-      t.true(['E2EEFTP_CONNECTION_LOST', 'E2EEFTP_PROTOCOL', 'E2EEFTP_INTEGRITY'].includes(code), `${lane}: ${what}: ${code}`);
+      t.true(
+        ['E2EEFTP_CONNECTION_LOST', 'E2EEFTP_PROTOCOL', 'E2EEFTP_INTEGRITY'].includes(code),
+        `${lane}: ${what}: ${code}`,
+      );
       await client.close();
       if (lane === 'toServer') t.is(box.read('files/kept'), 'kept', what);
     }

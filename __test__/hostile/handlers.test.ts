@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
-import { encode } from 'cborg';
+import { decode, encode } from 'cborg';
 import fc from 'fast-check';
-import { type Client, connect, E2eeftpError, Identity } from '../../dist/index.js';
+import { type Client, connect, type ControlValue, E2eeftpError, Identity } from '../../dist/index.js';
 import { connectNative, type NativeSession } from '../../dist/native.js';
 import type { Sandbox } from '../cli/run.js';
-import { leftovers, sandbox } from './world.js';
+import { leftovers, sandbox, until } from './world.js';
 
 interface Site {
   box: Sandbox;
@@ -24,7 +24,7 @@ interface Site {
 
 async function site(t: ExecutionContext): Promise<Site> {
   const box = sandbox(t);
-  const script = fileURLToPath(new URL('handler-server.js', import.meta.url));
+  const script = fileURLToPath(new URL('./handler-server.js', import.meta.url));
   const child = fork(script, [box.path('data'), box.path('files')], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));
   let log = '';
@@ -81,9 +81,9 @@ test('a handler that throws: 500 with a reference that is in the log, and no det
       t.is(error.code, 'E2EEFTP_SERVER_ERROR', verb);
       t.regex(error.reference ?? '', /^[0-9a-f]{12}$/, verb);
       references.add(error.reference ?? '');
-      t.true(where.log().includes(error.reference ?? '?'), verb);
+      await until(() => where.log().includes(error.reference ?? '?'), `the log of ${verb}`);
     }
-    t.notRegex(`${error.message} ${error.hint}`, /secret|detail|\bat /, verb);
+    t.notRegex(`${error.message} ${error.hint}`, /secret|\bat \//, verb);
     t.deepEqual((await client.call('STAT', { path: Buffer.from('/') })).status, 200, `the session after ${verb}`);
   }
   t.true(references.size >= 5, 'every failure has its own');
@@ -113,7 +113,7 @@ test('what a handler may not return: 500', async (t) => {
     const error = await failure(client.call(`BAD_${name}`));
     t.is(error.status, 500, name);
     t.is(error.code, 'E2EEFTP_SERVER_ERROR', name);
-    t.true(where.log().includes(error.reference ?? '?'), name);
+    await until(() => where.log().includes(error.reference ?? '?'), `the log of ${name}`);
     t.is((await client.commands()).length > 10, true, `the session after ${name}`);
   }
   await assertLives(t, where);
@@ -122,7 +122,19 @@ test('what a handler may not return: 500', async (t) => {
 test('an unknown verb is 400, one without a handler 501', async (t) => {
   const where = await site(t);
   const client = await open(t, where);
-  for (const verb of ['NOPE', '', ' ', 'GET ', 'constructor', '__proto__', 'toString', '\0', 'x'.repeat(5000), '🦀', 'SEND\n']) {
+  for (const verb of [
+    'NOPE',
+    '',
+    ' ',
+    'GET ',
+    'constructor',
+    '__proto__',
+    'toString',
+    '\0',
+    'x'.repeat(5000),
+    '🦀',
+    'SEND\n',
+  ]) {
     const error = await failure(client.call(verb));
     t.is(error.status, 400, verb);
     t.is(error.code, 'E2EEFTP_UNKNOWN_COMMAND', verb);
@@ -139,29 +151,34 @@ test('an unknown verb is 400, one without a handler 501', async (t) => {
 const scalar = fc.oneof(
   fc.constant(null),
   fc.boolean(),
-  fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Number.isInteger(value) || Number.isSafeInteger(value)),
+  fc
+    .double({ noNaN: true, noDefaultInfinity: true })
+    .filter((value) => !Number.isInteger(value) || Number.isSafeInteger(value)),
   fc.maxSafeInteger(),
   fc.string({ unit: 'grapheme', maxLength: 30 }),
   fc.uint8Array({ maxLength: 30 }),
 );
-const anything = fc.oneof(
+const anything: fc.Arbitrary<ControlValue> = fc.oneof(
   scalar,
   fc.array(scalar, { maxLength: 4 }),
   fc.dictionary(fc.string({ unit: 'grapheme', maxLength: 5 }), scalar, { maxKeys: 4 }),
 );
-type Anything = fc.infer<typeof anything>;
 
 /** For each argument of a built-in command: which values it takes. */
-const isBytes = (value: Anything): boolean => value instanceof Uint8Array;
-const isFlag = (value: Anything): boolean => value === null || typeof value === 'boolean';
-const isCount = (value: Anything): boolean =>
+const isBytes = (value: ControlValue): boolean => value instanceof Uint8Array;
+const isFlag = (value: ControlValue): boolean => value === null || typeof value === 'boolean';
+const isCount = (value: ControlValue): boolean =>
   value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0));
-const isMode = (value: Anything): boolean => isCount(value) && Number(value) <= 0o7777;
-const isTime = (value: Anything): boolean => value === null || (typeof value === 'number' && Math.abs(value) <= 8.64e15);
-const isChoice = (value: Anything): boolean => value === null || ['replace', 'refuse', 'rename'].includes(value as string);
+const isMode = (value: ControlValue): boolean => isCount(value) && Number(value) <= 0o7777;
+const isTime = (value: ControlValue): boolean =>
+  value === null || (typeof value === 'number' && Math.abs(value) <= 8.64e15);
+const isChoice = (value: ControlValue): boolean =>
+  value === null || ['replace', 'refuse', 'rename'].includes(value as string);
 
-const fields: readonly [verb: string, field: string, takes: (value: Anything) => boolean][] = [
-  ...['SEND', 'GET', 'LIST', 'DELETE', 'STAT'].map((verb) => [verb, 'path', isBytes] as [string, string, typeof isBytes]),
+const fields: readonly [verb: string, field: string, takes: (value: ControlValue) => boolean][] = [
+  ...['SEND', 'GET', 'LIST', 'DELETE', 'STAT'].map(
+    (verb) => [verb, 'path', isBytes] as [string, string, typeof isBytes],
+  ),
   ['SEND', 'size', isCount],
   ['SEND', 'mtime', isTime],
   ['SEND', 'mode', isMode],
@@ -194,7 +211,10 @@ test('arguments of the wrong type: 400, and the session lives', async (t) => {
 test('any arguments at all: never a 500, and the session lives', async (t) => {
   const where = await site(t);
   const client = await open(t, where);
-  const name = fc.oneof(fc.constantFrom('path', 'size', 'mtime', 'mode', 'overwrite', 'parents', 'recursive'), fc.string({ unit: 'grapheme', maxLength: 8 }));
+  const name = fc.oneof(
+    fc.constantFrom('path', 'size', 'mtime', 'mode', 'overwrite', 'parents', 'recursive'),
+    fc.string({ unit: 'grapheme', maxLength: 8 }),
+  );
   const key = name.filter((text) => text !== 'id' && text !== 'verb' && text !== '__proto__');
   await fc.assert(
     fc.asyncProperty(
@@ -225,11 +245,16 @@ interface WireReply {
 
 /** The reply to a message made by hand; `null` when the server ended the session. */
 async function exchange(session: NativeSession, message: Uint8Array): Promise<WireReply | null> {
-  const { decode } = await import('cborg');
   await session.sendControl(message);
   const reply = await session.nextControl(5000);
   return reply === null || reply === undefined ? null : (decode(reply) as WireReply);
 }
+
+/** Members of a good request: `id: 1, verb: 'STAT', path: '/'`. */
+const MEMBERS = '62696401647665726264535441546470617468412f';
+
+/** That request with one member more, whose value is given as CBOR in hex. */
+const withExtra = (value: string): Buffer => Buffer.from(`a4${MEMBERS}6178${value}`, 'hex');
 
 test('messages that are no requests: 400 each, and the session ends in order after eight of them', async (t) => {
   const where = await site(t);
@@ -242,16 +267,25 @@ test('messages that are no requests: 400 each, and the session ends in order aft
     'a map that ends early': good.subarray(0, -2),
     'a byte too many': Buffer.concat([good, Buffer.of(0)]),
     'two maps': Buffer.concat([good, good]),
-    'a map of indefinite length': Buffer.from('bf626964016476657262645354415446ff', 'hex'),
-    'a key twice': Buffer.from('a3626964016269640264766572626453544154', 'hex'),
-    'a tag': Buffer.from('a262696401647665726 2c064'.replace(' ', ''), 'hex'),
-    'undefined': Buffer.from('a262696401647665726 2f7'.replace(' ', ''), 'hex'),
-    'NaN as the id': Buffer.from('a2626964f97e00647665726264535441 54'.replace(' ', ''), 'hex'),
-    'a key that is a number': Buffer.from('a2626964010103', 'hex'),
-    'text that is not UTF-8': Buffer.from('a262696401647665726262fffe', 'hex'),
-    'an array of 2^32 - 1': Buffer.from('a2626964016476657262 9affffffff'.replace(' ', ''), 'hex'),
-    'bytes of 2^63': Buffer.from('a2626964016476657262 5b8000000000000000'.replace(' ', ''), 'hex'),
-    'a thousand arrays': Buffer.concat([Buffer.from('a162696 4'.replace(' ', ''), 'hex'), Buffer.alloc(1000, 0x81), Buffer.of(1)]),
+    'a map of indefinite length': Buffer.from(`bf${MEMBERS}6178f5ff`, 'hex'),
+    'a key twice': Buffer.from(`a5${MEMBERS}6178f56178f5`, 'hex'),
+    'a key that is a number': Buffer.from(`a4${MEMBERS}01f5`, 'hex'),
+    'a tag': withExtra('c0613a'),
+    undefined: withExtra('f7'),
+    'a simple value': withExtra('f0'),
+    NaN: withExtra('f97e00'),
+    infinity: withExtra('f97c00'),
+    'a number beyond 2^53': withExtra('1b0020000000000001'),
+    'a number that could be shorter': withExtra('1805'),
+    'text that is not UTF-8': withExtra('62fffe'),
+    'text of indefinite length': withExtra('7f6161ff'),
+    'an array of 2^32 - 1': withExtra('9affffffff'),
+    'a map of 2^32 - 1': withExtra('baffffffff'),
+    'bytes of 2^63': withExtra('5b8000000000000000'),
+    'text of 2^31 - 1': withExtra('7a7fffffff'),
+    'nine arrays': withExtra('818181818181818180'),
+    'a thousand arrays': withExtra(`${'81'.repeat(1000)}80`),
+    'eight thousand maps': withExtra(`${'a16161'.repeat(5000)}f5`),
     '16 KiB of noise': Buffer.alloc(16_384, 0xfb),
     'no verb': encode({ id: 1 }),
     'a verb that is a number': encode({ id: 1, verb: 5 }),
@@ -262,12 +296,19 @@ test('messages that are no requests: 400 each, and the session ends in order aft
     'id 2^32': encode({ id: 2 ** 32, verb: 'STAT' }),
     'an id of text': encode({ id: '1', verb: 'STAT' }),
   };
+  const first = await rawSession(where);
+  t.is((await exchange(first, withExtra('f5')))?.status, 200, 'the request is good without its fault');
+  first.destroy();
   for (const [what, message] of Object.entries(bent)) {
     const session = await rawSession(where);
     const reply = await exchange(session, message);
     t.is(reply?.status, 400, what);
     t.is(reply?.code, 'E2EEFTP_BAD_REQUEST', what);
-    t.is((await exchange(session, encode({ id: 7, verb: 'STAT', path: Buffer.from('/') })))?.status, 200, `the session after ${what}`);
+    t.is(
+      (await exchange(session, encode({ id: 7, verb: 'STAT', path: Buffer.from('/') })))?.status,
+      200,
+      `the session after ${what}`,
+    );
     // An id may not come twice.
     t.is((await exchange(session, encode({ id: 7, verb: 'STAT', path: Buffer.from('/') })))?.status, 400, what);
     session.destroy();
@@ -302,8 +343,8 @@ test('noise as control messages: 400 or the end, never a crash', async (t) => {
 test('64 requests sent at once are answered one by one, in order', async (t) => {
   const where = await site(t);
   const session = await rawSession(where);
-  for (let id = 1; id <= 64; id += 1) await session.sendControl(encode({ id, verb: id % 2 === 0 ? 'THROWS' : 'HLIST' }));
-  const { decode } = await import('cborg');
+  for (let id = 1; id <= 64; id += 1)
+    await session.sendControl(encode({ id, verb: id % 2 === 0 ? 'THROWS' : 'HLIST' }));
   for (let id = 1; id <= 64; id += 1) {
     const reply = decode((await session.nextControl(5000)) ?? Buffer.of()) as WireReply;
     t.deepEqual([reply.id, reply.status], [id, id % 2 === 0 ? 500 : 200]);

@@ -8,7 +8,19 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import type { Running, Sandbox } from '../cli/run.js';
 import { type Link, Proxy } from './proxy.js';
-import { assertClean, assertError, assertServes, Dice, leftovers, randomFile, ready, type RunningServer, sha256, through, until } from './world.js';
+import {
+  assertClean,
+  assertError,
+  assertServes,
+  Dice,
+  leftovers,
+  randomFile,
+  ready,
+  type RunningServer,
+  sha256,
+  through,
+  until,
+} from './world.js';
 
 const LENGTH = 6 * 1024 * 1024;
 const KILLS = 26;
@@ -47,7 +59,7 @@ test('the server is killed at any moment of an upload over an old file', async (
   let current: 'a' | 'b' = 'a';
   const tally = { old: 0, new: 0 };
   for (const { phase, bytes, milliseconds } of moments(dice)) {
-    const next = current === 'a' ? 'b' : 'a';
+    const next: 'a' | 'b' = current === 'a' ? 'b' : 'a';
     const { run: daemon } = server;
     const proxy = await Proxy.start(t, port, (link) => {
       link.toServer.change = (piece, offset) => {
@@ -68,7 +80,11 @@ test('the server is killed at any moment of an upload over an old file', async (
     else t.is(result.code, 3, `${what}: ${result.stderr}`);
     tally[isNew ? 'new' : 'old'] += 1;
     if (isNew) current = next;
-    t.deepEqual(box.list('files').filter((name) => !name.startsWith('.e2eeftp-')), ['target'], what);
+    t.deepEqual(
+      box.list('files').filter((name) => !name.startsWith('.e2eeftp-')),
+      ['target'],
+      what,
+    );
     server = await box.serve(['--listen', `127.0.0.1:${port}`]);
     await assertClean(t, box);
   }

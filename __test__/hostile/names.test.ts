@@ -60,7 +60,7 @@ test('through the program: send, ls, stat, get, rm', async (t) => {
     t.is(sent.code, 0, `${name}: ${sent.stderr}`);
     assertHarmless(t, Buffer.from(sent.stderr), name);
   }
-  t.deepEqual(tree(box.path('files')), [...NAMES].sort());
+  t.deepEqual(tree(box.path('files')), [...NAMES].toSorted());
 
   for (const words of [['ls'], ['ls', '-l']]) {
     const listed = await box.run([...words, `127.0.0.1:`, ...server.at]);
@@ -70,7 +70,10 @@ test('through the program: send, ls, stat, get, rm', async (t) => {
   }
   const json = await box.run(['ls', '127.0.0.1:', '--json', ...server.at]);
   const paths = events(json.stdout).map((event) => (event.type === 'entry' ? event.path : ''));
-  t.deepEqual(paths.map((path) => pathToBytes(path).toString('latin1').replace(/^\//, '')).sort(), [...NAMES].sort());
+  t.deepEqual(
+    paths.map((path) => pathToBytes(path).toString('latin1').replace(/^\//, '')).toSorted(),
+    [...NAMES].toSorted(),
+  );
 
   const stat = await box.run(['stat', ...NAMES.map((name) => url(server.port, name)), ...at]);
   t.is(stat.code, 0, stat.stderr);
@@ -78,13 +81,13 @@ test('through the program: send, ls, stat, get, rm', async (t) => {
   const got = await box.run(['get', ...NAMES.map((name) => url(server.port, name)), 'got/', ...at]);
   t.is(got.code, 0, got.stderr);
   assertHarmless(t, Buffer.from(got.stderr), 'get');
-  t.deepEqual(tree(box.path('got')), [...NAMES].sort());
+  t.deepEqual(tree(box.path('got')), [...NAMES].toSorted());
   for (const [name, text] of content) {
     const copy = Buffer.concat([Buffer.from(`${box.path('got')}/`), Buffer.from(name, 'latin1')]);
     t.is(readFileSync(copy, 'utf8'), text, name);
   }
 
-  const missing = await box.run(['get', `${url(server.port, '\x1b[2J\nmissing\xff')}`, 'got/', ...at]);
+  const missing = await box.run(['get', url(server.port, '\x1b[2J\nmissing\xff'), 'got/', ...at]);
   t.is(missing.code, 6, missing.stderr);
   assertHarmless(t, Buffer.from(missing.stderr), 'a name in an error');
   const removed = await box.run(['rm', ...NAMES.map((name) => url(server.port, name)), ...at]);
@@ -108,7 +111,7 @@ test('local names, as a shell would hand them over', async (t) => {
   const sent = await box.run(['send', ...sources, '127.0.0.1:in/', ...server.at], { cwd: box.path('local') });
   t.is(sent.code, 0, sent.stderr);
   assertHarmless(t, Buffer.from(sent.stderr), 'send');
-  t.deepEqual(tree(box.path('files/in')), [...names].sort());
+  t.deepEqual(tree(box.path('files/in')), [...names].toSorted());
   const dashed = await box.run(['send', ...server.at, '--', '-rf', '127.0.0.1:dash/'], { cwd: box.path('local') });
   t.is(dashed.code, 0, dashed.stderr);
   t.deepEqual(box.list('files/dash'), ['-rf']);
@@ -126,7 +129,7 @@ test('through the library: all of it, by bytes', async (t) => {
   }
   const listed: string[] = [];
   for await (const entry of client.list()) listed.push(pathToBytes(entry.name).toString('latin1'));
-  t.deepEqual(listed.sort(), [...NAMES].sort());
+  t.deepEqual(listed.toSorted(), [...NAMES].toSorted());
   for (const name of listed) {
     const path = pathFromBytes(Buffer.from(name, 'latin1'));
     await client.get(path, box.path('copy'));

@@ -85,7 +85,10 @@ export class Link {
     this.#sockets = [client, server];
     this.toServer = new Lane(client, server);
     this.toClient = new Lane(server, client);
-    for (const [one, other] of [[client, server], [server, client]] as const) {
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       one.on('error', () => other.destroy());
       one.on('end', () => other.end());
       one.on('close', () => other.destroy());
@@ -109,7 +112,11 @@ export class Proxy {
   }
 
   /** @param prepare is given each connection before its first byte. */
-  static async start(t: ExecutionContext, port: number, prepare: (link: Link) => void = () => undefined): Promise<Proxy> {
+  static async start(
+    t: ExecutionContext,
+    port: number,
+    prepare: (link: Link) => void = () => undefined,
+  ): Promise<Proxy> {
     const server = createServer();
     const proxy = new Proxy(server);
     server.on('connection', (client) => {

@@ -10,7 +10,16 @@ import { connect } from '../../dist/index.js';
 import type { Sandbox } from '../cli/run.js';
 import { Proxy, records } from './proxy.js';
 import { RawConnection, REFUSAL } from './raw-connection.js';
-import { assertClean, assertError, assertServes, clientOptions, logged, ready, type RunningServer, through } from './world.js';
+import {
+  assertClean,
+  assertError,
+  assertServes,
+  clientOptions,
+  logged,
+  ready,
+  type RunningServer,
+  through,
+} from './world.js';
 
 /** M3 and M4 of `docs/PROTOCOL.md`, with headers: what a server answers to any well-formed hello. */
 const SERVER_FLIGHT = 4 + 1216 + 1044;
@@ -46,7 +55,12 @@ function reset(box: Sandbox): void {
   box.write('files/removed', 'x');
 }
 
-async function assertUntouched(t: ExecutionContext, box: Sandbox, server: RunningServer, sessions: number): Promise<void> {
+async function assertUntouched(
+  t: ExecutionContext,
+  box: Sandbox,
+  server: RunningServer,
+  sessions: number,
+): Promise<void> {
   t.is(box.read('files/stored'), 'newer content');
   t.is(box.read('files/removed'), 'x');
   t.is(logged(server, /session opened/).length, sessions, server.run.stderr);
@@ -71,7 +85,10 @@ test('a recorded session is played again: to the same server, all at once and in
   const inStep = await play(server.port, hello, rest);
   t.is(inStep.length, SERVER_FLIGHT + REFUSAL.length);
   t.true(inStep.subarray(SERVER_FLIGHT).equals(REFUSAL));
-  t.false(inStep.subarray(0, SERVER_FLIGHT).equals(Buffer.concat(fromServer.slice(0, HANDSHAKE_RECORDS))), 'a fresh answer');
+  t.false(
+    inStep.subarray(0, SERVER_FLIGHT).equals(Buffer.concat(fromServer.slice(0, HANDSHAKE_RECORDS))),
+    'a fresh answer',
+  );
 
   const raw = await RawConnection.open(server.port);
   raw.send(Buffer.concat(fromClient));
@@ -106,7 +123,6 @@ test('a replayed hello gets nobody further, however the rest is made up', async 
     ['the login first', authA, [helloA]],
   ];
   for (const [what, first, rest] of attempts) {
-
     const said = await play(server.port, first, rest);
     t.true(said.subarray(-REFUSAL.length).equals(REFUSAL), `${what}: ${said.length} bytes`);
     t.true(said.length <= SERVER_FLIGHT + REFUSAL.length, what);

@@ -69,7 +69,7 @@ test('20,000 requests through names that swap', async (t) => {
   rmdirSync(box.path('files'));
   symlinkSync(root, box.path('files'));
   const server = await box.ready([], ['--log-level', 'warn']);
-  const swapper = fork(fileURLToPath(new URL('swapper.js', import.meta.url)), [root, canary.dir]);
+  const swapper = fork(fileURLToPath(new URL('./swapper.js', import.meta.url)), [root, canary.dir]);
   t.teardown(() => swapper.kill('SIGKILL'));
   await once(swapper, 'message');
 
@@ -102,7 +102,10 @@ test('20,000 requests through names that swap', async (t) => {
   canary.assertAlive(t);
   t.is(outcomes.get('SEEN'), undefined);
   const refused = [...outcomes].filter(([what]) => what !== 'done');
-  t.deepEqual(refused.filter(([what]) => !ACCEPTED.has(what)), []);
+  t.deepEqual(
+    refused.filter(([what]) => !ACCEPTED.has(what)),
+    [],
+  );
   // There was a race: both outcomes were common.
   t.true((outcomes.get('done') ?? 0) > REQUESTS / 20 && (outcomes.get('E2EEFTP_NOT_PERMITTED') ?? 0) > REQUESTS / 100);
   t.deepEqual(leftovers(base), []);

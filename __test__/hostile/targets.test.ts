@@ -6,9 +6,21 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { remount, mountSmall } from './small-mount.js';
-import { assertClean, assertError, assertServes, leftovers, randomFile, ready, sandbox, sha256, until } from './world.js';
+import {
+  assertClean,
+  assertError,
+  assertServes,
+  leftovers,
+  randomFile,
+  ready,
+  sandbox,
+  sha256,
+  until,
+} from './world.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** Of util-linux: runs a program as another user. */
+const RUN_AS = 'setpriv';
 /** The user that everybody else is. */
 const NOBODY = 65_534;
 
@@ -63,10 +75,14 @@ test('a server without rights on some files: 5, nothing is left', async (t) => {
   // As root no file is out of reach: the server runs as somebody else.
   const portFile = box.path('files/../data/port.json');
   const words = ['--reuid', String(NOBODY), '--regid', String(NOBODY), '--clear-groups', process.execPath, MAIN];
-  const child = spawn('setpriv', [...words, 'serve', box.path('files'), '--listen', '127.0.0.1:0', '--port-file', portFile], {
-    env: box.env(),
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    RUN_AS,
+    [...words, 'serve', box.path('files'), '--listen', '127.0.0.1:0', '--port-file', portFile],
+    {
+      env: box.env(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   t.teardown(() => child.kill('SIGKILL'));
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
@@ -74,7 +90,10 @@ test('a server without rights on some files: 5, nothing is left', async (t) => {
     if (child.exitCode !== null) throw new Error(`this test needs root and setpriv: ${log}`);
     return box.list('data').includes('port.json');
   }, 'the server');
-  const { fingerprint, e2eeftp } = JSON.parse(box.read('data/port.json')) as { fingerprint: string; e2eeftp: { port: number }[] };
+  const { fingerprint, e2eeftp } = JSON.parse(box.read('data/port.json')) as {
+    fingerprint: string;
+    e2eeftp: { port: number }[];
+  };
   const at = ['-P', String(e2eeftp[0]?.port), '--server-key', fingerprint];
   for (const line of [
     ['get', '127.0.0.1:private', 'copy'],
@@ -131,7 +150,7 @@ test('pipes, sockets and devices, as source and as target: refused, and nobody h
   box.write('plain', 'plain');
   box.write('files/plain', 'plain');
   for (const directory of ['.', 'files']) {
-    execFileSync('mkfifo', [box.path(directory, 'pipe')]);
+    execFileSync('mknod', [box.path(directory, 'pipe'), 'p']);
     symlinkSync('/dev/zero', box.path(directory, 'zero'));
     execFileSync('mknod', [box.path(directory, 'device'), 'c', '1', '5']);
   }
@@ -150,7 +169,10 @@ test('pipes, sockets and devices, as source and as target: refused, and nobody h
     assertError(t, await box.run(['get', '127.0.0.1:plain', target, ...server.at]), 1, 'NOT_REGULAR');
   }
   t.false(box.list('.').includes('x') || box.list('files').includes('x'));
-  t.deepEqual(leftovers('/dev').filter((path) => !path.includes('/')), []);
+  t.deepEqual(
+    leftovers('/dev').filter((path) => !path.includes('/')),
+    [],
+  );
   // They are listed as what they are, and may be removed.
   const listed = await box.run(['ls', '127.0.0.1:', ...server.at]);
   t.is(listed.stdout, 'device?\npipe?\nplain\nsocket?\nzero@\n');
@@ -165,7 +187,9 @@ test('lengths: empty, one to three bytes, and both sides of every border, there 
   const borders = [16_384, 65_536, 131_072, 262_144, 262_144 * 2, 1_048_576, 1_048_576 * 4];
   const lengths = [0, 1, 2, 3, ...borders.flatMap((border) => [border - 1, border, border + 1])];
   const names = lengths.map((length) => `length-${length}`);
-  const sums = new Map(lengths.map((length) => [`length-${length}`, sha256(randomFile(box, `out/length-${length}`, length))]));
+  const sums = new Map(
+    lengths.map((length) => [`length-${length}`, sha256(randomFile(box, `out/length-${length}`, length))]),
+  );
   const sent = await box.run(['send', ...names.map((name) => `out/${name}`), '127.0.0.1:in/', ...server.at]);
   t.is(sent.code, 0, sent.stderr);
   mkdirSync(box.path('back'));
@@ -180,7 +204,9 @@ test('lengths: empty, one to three bytes, and both sides of every border, there 
     t.is(sha256(piped.stdoutBytes), sum, `${name} through a pipe`);
   }
   for (const length of [0, 1, 262_144, 262_145, 1_048_576]) {
-    const piped = await box.run(['send', '-', '127.0.0.1:piped', ...server.at], { input: box.bytes(`out/length-${length}`) });
+    const piped = await box.run(['send', '-', '127.0.0.1:piped', ...server.at], {
+      input: box.bytes(`out/length-${length}`),
+    });
     t.is(piped.code, 0, piped.stderr);
     t.is(sha256(box.bytes('files/piped')), sha256(box.bytes(`out/length-${length}`)), `${length} bytes from a pipe`);
   }

@@ -10,7 +10,12 @@ test('a key that is not listed: 4, and nothing on the server moves', async (t) =
   box.write('new', 'new');
   const list = box.read('data/e2eeftp/authorized_clients.pub');
   authorizeNobody(box);
-  for (const words of [['send', 'new', '127.0.0.1:old'], ['get', '127.0.0.1:old', 'copy'], ['rm', '127.0.0.1:old'], ['ls', '127.0.0.1:']]) {
+  for (const words of [
+    ['send', 'new', '127.0.0.1:old'],
+    ['get', '127.0.0.1:old', 'copy'],
+    ['rm', '127.0.0.1:old'],
+    ['ls', '127.0.0.1:'],
+  ]) {
     const result = await box.run([...words, ...server.at]);
     assertError(t, result, 4, 'AUTH_REFUSED');
     t.regex(result.stderr, /→ .*e2eeftp authorize 'ssh-ed25519 /);
@@ -86,7 +91,10 @@ test('first contact without a terminal: 4, nothing is put on record', async (t) 
 
 test('a key list that cannot be read lets nobody in', async (t) => {
   const { box, server } = await ready(t);
-  box.write('data/e2eeftp/authorized_clients.pub', `unlimited=yes ${Identity.generate().publicKey.openssh}\n\0\0\x07 garbage\n`);
+  box.write(
+    'data/e2eeftp/authorized_clients.pub',
+    `unlimited=yes ${Identity.generate().publicKey.openssh}\n\0\0\x07 garbage\n`,
+  );
   assertError(t, await box.run(['ls', '127.0.0.1:', ...server.at]), 4, 'AUTH_REFUSED');
   t.is(logged(server, /WARN .*line=/).length >= 2, true, server.run.stderr);
   t.false(server.run.stderr.includes('\x07'), 'the log shows no control characters of the list');

@@ -20,7 +20,10 @@ export function sandbox(t: ExecutionContext): Sandbox {
 }
 
 /** A sandbox with a server that the sandbox's own key may use. */
-export async function ready(t: ExecutionContext, words: string[] = []): Promise<{ box: Sandbox; server: RunningServer }> {
+export async function ready(
+  t: ExecutionContext,
+  words: string[] = [],
+): Promise<{ box: Sandbox; server: RunningServer }> {
   const box = sandbox(t);
   return { box, server: await box.ready([], words) };
 }
@@ -64,7 +67,7 @@ export function tree(directory: string): string[] {
     }
   };
   visit('');
-  return found.sort();
+  return found.toSorted();
 }
 
 /** The staged files below some directories. */
@@ -141,12 +144,6 @@ export class Dice {
 /** Lines of the server's log so far that match. */
 export function logged(server: RunningServer, pattern: RegExp): string[] {
   return server.run.stderr.split('\n').filter((line) => pattern.test(line));
-}
-
-/** Lets a key log in without starting a process. */
-export function authorize(box: Sandbox, line: string): void {
-  const file = box.path('data/e2eeftp/authorized_clients.pub');
-  writeFileSync(file, `${readFileSync(file, 'utf8')}${line}\n`);
 }
 
 /** Takes every key off the list. */

@@ -1,6 +1,7 @@
 //! Bodies that arrive: every length around the sizes of records and batches, all ways of sending
 //! and receiving, and what stands right behind a body.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
 mod common;
 

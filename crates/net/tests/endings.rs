@@ -1,5 +1,6 @@
 //! How sessions end: goodbye, silence, destruction, and what each wait and each peer sees of it.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
 mod common;
 
@@ -319,10 +320,12 @@ async fn messages_of_every_allowed_length() {
     say(&client, &server, b"a mistake of the caller costs nothing").await;
 }
 
+/// Messages in each direction.
+const COUNT: u32 = 500;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_and_waits_run_side_by_side() {
     let Pair { client, server, .. } = pair().await;
-    const COUNT: u32 = 500;
     let send = |session: Session| async move {
         for number in 0..COUNT {
             session.send_control(&number.to_be_bytes()).await.unwrap();

@@ -1,6 +1,7 @@
 //! Bodies that do not arrive: both sides learn why, nothing half is kept, and where the
 //! connection lives on it is in step.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The pumps without a session around them: new keys under way, and bytes received ahead.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
 mod common;
 

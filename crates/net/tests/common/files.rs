@@ -159,7 +159,9 @@ impl Staged for MemoryStaged {
         }
         let mut bytes = self.0.bytes.lock().unwrap();
         assert_eq!(bytes.len() as u64, offset, "a body is written without gaps");
-        bufs.iter().for_each(|buf| bytes.extend_from_slice(buf));
+        for buf in bufs.iter() {
+            bytes.extend_from_slice(buf);
+        }
         Ok(())
     }
 

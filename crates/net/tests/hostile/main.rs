@@ -1,6 +1,7 @@
 //! Peers that do not keep to the protocol: strangers, forgers, a man in the middle, servers that
 //! lie. Nothing gets in, nothing hangs, and everybody else is served meanwhile.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
 #[path = "../common/mod.rs"]
 mod common;
