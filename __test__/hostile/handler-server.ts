@@ -2,6 +2,7 @@
  * A server of the library with commands that go wrong in every way, as a process of its own. Arguments: data directory,
  * root. It lets everybody in, tells its parent port and fingerprint, and ends when the parent does.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, fullGrant } from '../../dist/index.js';
 
 const [dataDir = '', root = ''] = process.argv.slice(2);
@@ -78,6 +79,13 @@ server
     handler: async (context) => {
       for await (const piece of context.body()) return { first: piece.length > 0 };
       return { first: false };
+    },
+  })
+  .command('THROWS_LATE', {
+    summary: 'Throws when the client has gone',
+    handler: async () => {
+      await delay(300);
+      throw new Error('nobody is left to hear this');
     },
   })
   .command('NO_HANDLER', { summary: 'Has nothing that runs' });

@@ -105,6 +105,15 @@ test('a handler that fails while it answers, or leaves its body: the session sta
   await assertLives(t, where);
 });
 
+test('a handler that throws when its client has gone is heard of in the log', async (t) => {
+  const where = await site(t);
+  const session = await rawSession(where);
+  await session.sendControl(encode({ id: 1, verb: 'THROWS_LATE' }));
+  session.destroy();
+  await until(() => where.log().includes('nobody is left to hear this'), 'the log');
+  await assertLives(t, where);
+});
+
 test('what a handler may not return: 500', async (t) => {
   const where = await site(t);
   const client = await open(t, where);

@@ -19,6 +19,7 @@ import {
   ready,
   type RunningServer,
   through,
+  until,
 } from './world.js';
 
 /** M3 and M4 of `docs/PROTOCOL.md`, with headers: what a server answers to any well-formed hello. */
@@ -256,6 +257,7 @@ test('a bit that is changed in a file under way ends the session, the old file s
   });
   const sent = await box.run(['send', 'big', '127.0.0.1:old', ...through(proxy.port, server)]);
   assertError(t, sent, 3, 'CONNECTION_LOST');
+  await until(() => logged(server, /session ended .*code=E2EEFTP_INTEGRITY/).length === 1, 'the reason in the log');
   const got = await box.run(['get', '127.0.0.1:big', 'copy', ...through(proxy.port, server)]);
   assertError(t, got, 8, 'INTEGRITY');
   t.is(box.read('files/old'), 'old');

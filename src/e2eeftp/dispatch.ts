@@ -47,8 +47,13 @@ export async function dispatch(registry: CommandRegistry, request: Request, exch
     failure = error;
   }
   if (exchange.isDead) throw failure;
-  await exchange.endBody();
-  return answerFailure(exchange, failure);
+  try {
+    await exchange.endBody();
+    return await answerFailure(exchange, failure);
+  } catch (lost) {
+    // Nobody is left to be told: the log has to know of an application's fault, and of what closed the session.
+    throw E2eeftpError.is(failure) && !E2eeftpError.is(lost, 'E2EEFTP_CLOSED') ? lost : failure;
+  }
 }
 
 /** Answers a request that is not to be run with a code of the table. */
