@@ -20,7 +20,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -29,13 +29,15 @@ fn main() -> Outcome<()> {
         arguments.get(at + 1)?.parse().ok()
     };
     let port = u16::try_from(number("--port").ok_or("--port is missing")?)?;
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    // As the Node addon does: half of the cores carry control work.
+    let workers = std::thread::available_parallelism()?.get().div_ceil(2).min(4);
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     match arguments.get(1).map(String::as_str) {
-        Some("server") => runtime.block_on(serve(port)),
+        Some("server") => runtime.block_on(runtime.spawn(serve(port)))?,
         Some("client") => {
             let count = number("--count").unwrap_or(1000);
             let parallel = number("--parallel").unwrap_or(8);
-            runtime.block_on(connect_often(port, count.into(), parallel))
+            runtime.block_on(runtime.spawn(connect_often(port, count.into(), parallel)))?
         }
         _ => {
             Err("usage: handshakes server --port N | client --port N --count C --parallel P".into())

@@ -9,7 +9,7 @@ use e2eeftp_core::handshake::{
     refusal_record, start_client,
 };
 use e2eeftp_core::identity::Signer;
-use e2eeftp_core::record::{HEADER_LEN, Phase, record_len};
+use e2eeftp_core::record::{HEADER_LEN, Phase, TAG_LEN, record_len};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,6 +17,10 @@ use tokio::time::timeout;
 use crate::error::{Error, Result};
 use crate::limits::LINGER;
 
+/// Lengths of whole handshake records (`docs/PROTOCOL.md`, "Handshake").
+const CLIENT_HELLO_LEN: usize = HEADER_LEN + 1536;
+const SERVER_HELLO_LEN: usize = HEADER_LEN + 1216;
+const AUTH_LEN: usize = HEADER_LEN + 1024 + TAG_LEN;
 /// Kind byte of a refusal record (`docs/PROTOCOL.md`, "Records").
 pub(crate) const REFUSAL_KIND: u8 = 0x53;
 
@@ -27,9 +31,9 @@ pub(crate) async fn client_until_proved(
 ) -> Result<ServerProved> {
     let (expect_hello, hello) = start_client(settings, &mut OsRandom::new())?;
     stream.write_all(&hello).await.map_err(lost)?;
-    let record = read_handshake_record(stream).await?;
+    let record = read_handshake_record(stream, SERVER_HELLO_LEN).await?;
     let expect_auth = expect_hello.handle(&record)?;
-    let mut record = read_handshake_record(stream).await?;
+    let mut record = read_handshake_record(stream, AUTH_LEN).await?;
     Ok(expect_auth.handle(&mut record)?)
 }
 
@@ -40,7 +44,7 @@ pub(crate) async fn server_until_proved(
     settings: &ServerSettings,
     signer: &dyn Signer,
 ) -> Result<ClientProved> {
-    let record = read_handshake_record(stream).await?;
+    let record = read_handshake_record(stream, CLIENT_HELLO_LEN).await?;
     let hello = read_client_hello(settings, &record)?;
     if hello.join_id().is_some() {
         return Err(Error::Protocol("no session has handed out join ids"));
@@ -48,7 +52,7 @@ pub(crate) async fn server_until_proved(
     let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let (expect_auth, reply) = hello.respond(signer, None, unix_time, &mut OsRandom::new())?;
     stream.write_all(&reply).await.map_err(lost)?;
-    let mut record = read_handshake_record(stream).await?;
+    let mut record = read_handshake_record(stream, AUTH_LEN).await?;
     Ok(expect_auth.handle(&mut record)?)
 }
 
@@ -67,14 +71,33 @@ pub(crate) async fn refuse(mut stream: TcpStream, refusal: Refusal) {
 }
 
 /// Reads exactly one record of the handshake; the length is judged before any of the body is read.
-async fn read_handshake_record(stream: &mut TcpStream) -> Result<Vec<u8>> {
-    let mut header = [0; HEADER_LEN];
-    stream.read_exact(&mut header).await.map_err(lost)?;
-    let len = record_len(&header, Phase::Handshake)?;
-    let mut record = vec![0; len];
-    record[..HEADER_LEN].copy_from_slice(&header);
-    stream.read_exact(&mut record[HEADER_LEN..]).await.map_err(lost)?;
+///
+/// `usual_len` is what it normally has: as much is asked for at first, so that one system call
+/// mostly does. No byte behind the record is taken.
+async fn read_handshake_record(stream: &mut TcpStream, usual_len: usize) -> Result<Vec<u8>> {
+    let mut record = Vec::with_capacity(usual_len);
+    while record.len() < HEADER_LEN {
+        read_some(stream, &mut record, usual_len).await?;
+    }
+    let header = record.first_chunk().ok_or_else(Error::end_of_stream)?;
+    let len = record_len(header, Phase::Handshake)?;
+    while record.len() < len {
+        read_some(stream, &mut record, len).await?;
+    }
+    if record.len() > len {
+        return Err(Error::Protocol("a short record with something behind it"));
+    }
     Ok(record)
+}
+
+/// Receives at least one byte, and at most until `record` has `len`.
+async fn read_some(stream: &mut TcpStream, record: &mut Vec<u8>, len: usize) -> Result<()> {
+    let left = u64::try_from(len - record.len()).unwrap_or(0);
+    match stream.take(left).read_buf(record).await {
+        Ok(0) => Err(Error::end_of_stream()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(lost(error)),
+    }
 }
 
 fn lost(error: io::Error) -> Error {

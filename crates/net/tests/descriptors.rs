@@ -1,4 +1,5 @@
 //! No connection leaves a descriptor behind. Alone in its process, because it counts them.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 #![allow(clippy::large_futures, reason = "the stack of a test has room")]
 
@@ -13,7 +14,6 @@ fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_connections_leave_nothing_behind() {
     let listener = listen(ServerLimits::default());

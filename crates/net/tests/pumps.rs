@@ -97,7 +97,7 @@ fn keys_are_replaced_within_a_body() {
 #[test]
 fn a_key_that_is_never_replaced_is_refused() {
     let (mut from, mut to) = ends(RARE, RatchetLimits { records: 8, ..RARE });
-    let bytes = content(8 << 20, "no ratchet");
+    let bytes = content(64 << 20, "no ratchet");
     let sink = Sink::new();
     let received = thread::scope(|scope| {
         let sending = scope.spawn(|| from.send(&bytes));

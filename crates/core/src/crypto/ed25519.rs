@@ -17,10 +17,14 @@ pub(crate) const SIGNATURE_LEN: usize = 64;
 pub(crate) fn check_public(public: &[u8; PUBLIC_LEN]) -> Result<(), Error> {
     let weak = Error::WeakKey(WeakKey::Ed25519);
     let point = CompressedEdwardsY(*public).decompress().ok_or(weak)?;
-    if point.is_small_order() || point.compress().as_bytes() != public {
-        return Err(weak);
-    }
-    Ok(())
+    // The other encoding that is not canonical, a sign with x = 0, is of small order.
+    if !is_reduced(public) || point.is_small_order() { Err(weak) } else { Ok(()) }
+}
+
+/// Whether y, without the sign of x in the top bit, is below p = 2^255 - 19. Not secret.
+fn is_reduced(public: &[u8; PUBLIC_LEN]) -> bool {
+    let [low, middle @ .., high] = public;
+    high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *low < 0xed
 }
 
 /// Whether `signature` over `message` verifies under `public`.

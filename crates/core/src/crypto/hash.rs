@@ -39,13 +39,27 @@ pub(crate) fn sha512(bytes: &[u8]) -> [u8; 64] {
     to_array(digest::digest(&SHA512, bytes).as_ref())
 }
 
-/// HMAC-SHA384 over the concatenation of `parts`.
-pub(crate) fn hmac384(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LEN] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA384, key));
-    for part in parts {
-        context.update(part);
+/// An HMAC-SHA384 key, ready for several codes.
+pub(crate) struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(hmac::Key::new(HMAC_SHA384, key))
     }
-    to_array(context.sign().as_ref())
+
+    /// The code over the concatenation of `parts`.
+    pub(crate) fn code(&self, parts: &[&[u8]]) -> [u8; HASH_LEN] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(part);
+        }
+        to_array(context.sign().as_ref())
+    }
+}
+
+/// HMAC-SHA384 over the concatenation of `parts`, for a key that is used once.
+pub(crate) fn hmac384(key: &[u8], parts: &[&[u8]]) -> [u8; HASH_LEN] {
+    HmacKey::new(key).code(parts)
 }
 
 /// Compares an HMAC-SHA384 code in constant time.

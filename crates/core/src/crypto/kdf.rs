@@ -5,7 +5,7 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::hash::{HASH_LEN, hmac384};
+use super::hash::{HASH_LEN, HmacKey, hmac384};
 use crate::{Error, Misuse};
 
 /// What every label starts with.
@@ -19,22 +19,40 @@ pub(crate) fn extract(salt: &[u8; HASH_LEN], input: &[u8]) -> Secret {
     Zeroizing::new(hmac384(salt, &[input]))
 }
 
-/// `Exp(secret, label, context, N)` for outputs of one hash block at most.
-///
-/// `label` is a constant of this crate and `context` a hash or an id, so their lengths fit in
-/// the one byte each has.
+/// A secret made ready for several derivations: the HMAC key schedule is computed once.
+pub(crate) struct Expander(HmacKey);
+
+impl Expander {
+    pub(crate) fn new(secret: &Secret) -> Self {
+        Self(HmacKey::new(&**secret))
+    }
+
+    /// `Exp(secret, label, context, N)` for outputs of one hash block at most.
+    ///
+    /// `label` is a constant of this crate and `context` a hash or an id, so their lengths fit in
+    /// the one byte each has.
+    pub(crate) fn derive<const N: usize>(
+        &self,
+        label: &'static str,
+        context: &[u8],
+    ) -> Zeroizing<[u8; N]> {
+        const { assert!(N <= HASH_LEN) };
+        debug_assert!(fits_lv8(label, context));
+        let mut block = block(&self.0, &[], N, label, context, 1);
+        let mut out = Zeroizing::new([0; N]);
+        out.copy_from_slice(&block[..N]);
+        block.zeroize();
+        out
+    }
+}
+
+/// [`Expander::derive`] for a secret that is used once.
 pub(crate) fn derive<const N: usize>(
     secret: &Secret,
     label: &'static str,
     context: &[u8],
 ) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= HASH_LEN) };
-    debug_assert!(fits_lv8(label, context));
-    let mut block = block(secret, &[], N, label, context, 1);
-    let mut out = Zeroizing::new([0; N]);
-    out.copy_from_slice(&block[..N]);
-    block.zeroize();
-    out
+    Expander::new(secret).derive(label, context)
 }
 
 /// `Exp(secret, label, context, out.len())` for caller-chosen labels and lengths.
@@ -50,11 +68,12 @@ pub(crate) fn expand(
     if !fits_lv8(label, context) || out.is_empty() || out.len() > 255 * HASH_LEN {
         return Err(Misuse::Derivation.into());
     }
+    let key = HmacKey::new(&**secret);
     let len = out.len();
     let mut previous = [0; HASH_LEN];
     let mut previous_len = 0;
     for (counter, piece) in (1..=255u8).zip(out.chunks_mut(HASH_LEN)) {
-        previous = block(secret, &previous[..previous_len], len, label, context, counter);
+        previous = block(&key, &previous[..previous_len], len, label, context, counter);
         previous_len = HASH_LEN;
         piece.copy_from_slice(&previous[..piece.len()]);
     }
@@ -68,7 +87,7 @@ fn fits_lv8(label: &str, context: &[u8]) -> bool {
 
 /// One block `T(counter)` of HKDF-Expand.
 fn block(
-    secret: &Secret,
+    key: &HmacKey,
     previous: &[u8],
     out_len: usize,
     label: &str,
@@ -78,18 +97,15 @@ fn block(
     let [.., out_high, out_low] = out_len.to_be_bytes();
     let [.., label_len] = (PREFIX.len() + label.len()).to_be_bytes();
     let [.., context_len] = context.len().to_be_bytes();
-    hmac384(
-        &**secret,
-        &[
-            previous,
-            &[out_high, out_low, label_len],
-            PREFIX,
-            label.as_bytes(),
-            &[context_len],
-            context,
-            &[counter],
-        ],
-    )
+    key.code(&[
+        previous,
+        &[out_high, out_low, label_len],
+        PREFIX,
+        label.as_bytes(),
+        &[context_len],
+        context,
+        &[counter],
+    ])
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::aead::{DirectionKey, KEY_LEN, NONCE_LEN};
 use crate::crypto::hash::{HASH_LEN, hmac384, sha384, verify_hmac384};
-use crate::crypto::kdf::{Secret, derive, extract};
+use crate::crypto::kdf::{Expander, Secret, derive, extract};
 use crate::handshake::Suite;
 use crate::{Error, Exporter, PeerFault};
 
@@ -42,10 +42,11 @@ impl EarlySecrets {
     ) -> HandshakeSecrets {
         let salt: Secret = derive(&self.0, "derived", &sha384(b""));
         let handshake = extract(&salt, &**shared);
-        let salt: Secret = derive(&handshake, "derived", &sha384(b""));
+        let expander = Expander::new(&handshake);
+        let salt: Secret = expander.derive("derived", &sha384(b""));
         HandshakeSecrets {
-            client: TrafficSecret(derive(&handshake, "c hs", hellos)),
-            server: TrafficSecret(derive(&handshake, "s hs", hellos)),
+            client: TrafficSecret(expander.derive("c hs", hellos)),
+            server: TrafficSecret(expander.derive("s hs", hellos)),
             master: extract(&salt, &[0; HASH_LEN]),
         }
     }
@@ -61,12 +62,13 @@ pub(crate) struct HandshakeSecrets {
 impl HandshakeSecrets {
     /// The last stage: `whole` is the transcript through the client's Finished.
     pub(crate) fn into_application(self, whole: &[u8; HASH_LEN]) -> ApplicationSecrets {
+        let expander = Expander::new(&self.master);
         ApplicationSecrets {
-            client: TrafficSecret(derive(&self.master, "c ap", whole)),
-            server: TrafficSecret(derive(&self.master, "s ap", whole)),
+            client: TrafficSecret(expander.derive("c ap", whole)),
+            server: TrafficSecret(expander.derive("s ap", whole)),
             exporter: Exporter::new(
-                derive(&self.master, "exp master", whole),
-                derive(&self.master, "res master", whole),
+                expander.derive("exp master", whole),
+                expander.derive("res master", whole),
             ),
         }
     }
@@ -85,8 +87,9 @@ pub(crate) struct TrafficSecret(Secret);
 impl TrafficSecret {
     /// The key and iv of this secret, with sequence numbers from 0.
     pub(crate) fn direction_key(&self, suite: Suite) -> Result<DirectionKey, Error> {
-        let key = derive::<KEY_LEN>(&self.0, "key", b"");
-        DirectionKey::new(suite, &key, derive::<NONCE_LEN>(&self.0, "iv", b""))
+        let expander = Expander::new(&self.0);
+        let key = expander.derive::<KEY_LEN>("key", b"");
+        DirectionKey::new(suite, &key, expander.derive::<NONCE_LEN>("iv", b""))
     }
 
     /// Replaces the secret by its successor and wipes it.

@@ -98,6 +98,26 @@ async fn what_may_stand_in_a_body() {
     }
 }
 
+/// What was received ahead of a body of our own, and is looked at during it, stays in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_received_ahead_of_sending() {
+    let (session, mut peer) = peers().await;
+    let stop = Reason::Io.to_wire();
+    let body = peer.seal(InnerType::End, 1, &end_of(b""));
+    let ahead = peer.seal(InnerType::Stop, 1, &stop);
+    let message = peer.seal(InnerType::Control, 0, b"kept");
+    peer.send_bytes(&[body, ahead, message].concat()).await;
+    assert_eq!(receive(&session, 1).await.unwrap(), b"");
+    // Makes the sender look.
+    peer.send(InnerType::Stop, 1, &stop).await;
+    let (transfer, source) = (Transfer::new(), MemorySource::shared(b"ours"));
+    within(session.send_file(&transfer, source, 2, 0, 4)).await.unwrap();
+    assert_eq!(peer.receive().await, (InnerType::Data, 2, b"ours".to_vec()));
+    assert_eq!(peer.receive().await, (InnerType::End, 2, end_of(b"ours").to_vec()));
+    let kept = within(session.next_control(NO_LIMIT)).await.unwrap();
+    assert_eq!(kept.as_deref(), Some(&b"kept"[..]));
+}
+
 /// The peer of a sender speaks while the sender is blocked, so that it must be heard.
 async fn send_while_peer_says(
     records: &[(InnerType, u32, Vec<u8>)],
