@@ -75,6 +75,25 @@ async fn everything_is_answered_with_the_one_refusal() {
     assert_serves(&listener).await;
 }
 
+/// Who is refused while it still talks may finish the sentence: a reset would take the refusal
+/// with it, where the peer is far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_peer_may_talk_on_for_a_moment() {
+    let listener = listen(impatient_server());
+    let mut stream = within(TcpStream::connect(listener.address())).await.unwrap();
+    stream.write_all(b"what?").await.unwrap();
+    stream.readable().await.unwrap();
+    for _ in 0..100 {
+        within(stream.write_all(&[b'!'; 10_000])).await.unwrap();
+    }
+    assert_eq!(read_to_end(&mut stream).await, refusal());
+    // But not for ever.
+    let end = async { while stream.write_all(&[b'!'; 10_000]).await.is_ok() {} };
+    let start = Instant::now();
+    within(end).await;
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_in_the_middle_of_a_message() {
     let mut limits = impatient_server();
