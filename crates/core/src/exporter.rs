@@ -5,7 +5,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::crypto::hash::{HASH_LEN, sha384};
+use crate::crypto::hash::{EMPTY_HASH, HASH_LEN, sha384};
 use crate::crypto::kdf::{self, Secret};
 
 /// Derives secrets that only the two ends of this connection know (`docs/PROTOCOL.md` §5).
@@ -31,14 +31,14 @@ impl Exporter {
     /// [`Misuse::Derivation`](crate::Misuse::Derivation) when a length is out of range.
     pub fn export(&self, label: &str, context: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let mut per_label = Secret::new([0; HASH_LEN]);
-        kdf::expand(&self.export, label, &sha384(b""), &mut *per_label)?;
+        kdf::expand(&self.export, label, &EMPTY_HASH, &mut *per_label)?;
         kdf::expand(&per_label, "exporter", &sha384(context), out)
     }
 
     /// 32 bytes that name this connection and no other: `export("channel-binding", "")`.
     pub fn channel_binding(&self) -> [u8; 32] {
-        let per_label: Secret = kdf::derive(&self.export, "channel-binding", &sha384(b""));
-        *kdf::derive::<32>(&per_label, "exporter", &sha384(b""))
+        let per_label: Secret = kdf::derive(&self.export, "channel-binding", &EMPTY_HASH);
+        *kdf::derive::<32>(&per_label, "exporter", &EMPTY_HASH)
     }
 
     /// The secret with which one further connection may join this session under `join_id`.

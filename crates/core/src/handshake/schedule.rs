@@ -5,7 +5,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::aead::{DirectionKey, KEY_LEN, NONCE_LEN};
-use crate::crypto::hash::{HASH_LEN, hmac384, sha384, verify_hmac384};
+use crate::crypto::hash::{EMPTY_HASH, HASH_LEN, hmac384, sha384, verify_hmac384};
 use crate::crypto::kdf::{Expander, Secret, derive, extract};
 use crate::handshake::Suite;
 use crate::{Error, Exporter, PeerFault};
@@ -31,7 +31,7 @@ impl EarlySecrets {
     }
 
     fn binder_key(&self) -> Secret {
-        derive(&self.0, "join binder", &sha384(b""))
+        derive(&self.0, "join binder", &EMPTY_HASH)
     }
 
     /// The next stage: `shared` is the X-Wing secret, `hellos` the transcript through M3.
@@ -40,10 +40,10 @@ impl EarlySecrets {
         shared: &Zeroizing<[u8; 32]>,
         hellos: &[u8; HASH_LEN],
     ) -> HandshakeSecrets {
-        let salt: Secret = derive(&self.0, "derived", &sha384(b""));
+        let salt: Secret = derive(&self.0, "derived", &EMPTY_HASH);
         let handshake = extract(&salt, &**shared);
         let expander = Expander::new(&handshake);
-        let salt: Secret = expander.derive("derived", &sha384(b""));
+        let salt: Secret = expander.derive("derived", &EMPTY_HASH);
         HandshakeSecrets {
             client: TrafficSecret(expander.derive("c hs", hellos)),
             server: TrafficSecret(expander.derive("s hs", hellos)),

@@ -21,8 +21,9 @@ pub(crate) struct Wire<'a> {
     transfer: &'a Transfer,
     dead: &'a CancellationToken,
     stall_timeout: Duration,
-    /// Last moment at which bytes moved.
-    moved: Instant,
+    /// Since when the peer moves nothing, while it is waited for. What this side's disk takes does
+    /// not count.
+    waiting: Option<Instant>,
     /// Once the body is given up: when the connection is given up too.
     drain_deadline: Option<Instant>,
 }
@@ -38,14 +39,7 @@ impl<'a> Wire<'a> {
             .set_read_timeout(Some(TICK))
             .and_then(|()| socket.set_write_timeout(Some(TICK)))
             .map_err(|error| Error::Io("set socket time-out", error))?;
-        Ok(Self {
-            socket,
-            transfer,
-            dead,
-            stall_timeout,
-            moved: Instant::now(),
-            drain_deadline: None,
-        })
+        Ok(Self { socket, transfer, dead, stall_timeout, waiting: None, drain_deadline: None })
     }
 
     /// From now on only the way back into step counts: no cancel, one deadline for all of it.
@@ -60,7 +54,7 @@ impl<'a> Wire<'a> {
             match self.socket.write(bytes) {
                 Ok(0) => return Err(Error::end_of_stream()),
                 Ok(written) => {
-                    self.moved = Instant::now();
+                    self.waiting = None;
                     bytes = &bytes[written..];
                 }
                 Err(error) => self.judge("send", error)?,
@@ -88,7 +82,7 @@ impl<'a> Wire<'a> {
         match recv(self.socket, &mut buffer[..len], flags) {
             Ok((0, _)) => Err(Error::end_of_stream()),
             Ok((read, _)) => {
-                self.moved = Instant::now();
+                self.waiting = None;
                 Ok(Some(read))
             }
             Err(error) => self.judge("receive", error.into()).map(|()| None),
@@ -110,6 +104,7 @@ impl<'a> Wire<'a> {
     fn judge(&mut self, op: &'static str, error: io::Error) -> Result<()> {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {
+                self.waiting.get_or_insert_with(Instant::now);
                 self.check()
             }
             _ => Err(Error::from_socket(op, error)),
@@ -124,7 +119,7 @@ impl<'a> Wire<'a> {
             Some(deadline) if Instant::now() >= deadline => {
                 Err(Error::Timeout("the peer did not wind the transfer up"))
             }
-            None if self.moved.elapsed() >= self.stall_timeout => {
+            None if self.waiting.is_some_and(|since| since.elapsed() >= self.stall_timeout) => {
                 Err(Error::Timeout("the transfer stands still"))
             }
             _ => Ok(()),
