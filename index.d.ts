@@ -95,6 +95,8 @@ export declare class NativeSession {
   nextControl(timeoutMs: number): Promise<Buffer | undefined | null>
   /** Sends a control message of at most 16 KiB. */
   sendControl(message: Uint8Array): Promise<undefined>
+  /** Waits for a free pump and keeps it for the next file of this session. */
+  reservePump(transfer: NativeTransfer): Promise<undefined>
   /** Sends `length` bytes (-1: to the end) of `source` from `offset` on. */
   sendFile(transfer: NativeTransfer, source: NativeSource, stream: number, offset: number, length: number): Promise<NativeBodyResult>
   /** Receives a body into `staged`, which can be committed afterwards. */
@@ -137,6 +139,8 @@ export declare class NativeStorage {
   view(grant: NativeGrant): NativeView
   /** Creates a directory. */
   makeDirectory(path: Uint8Array, parents: boolean): Promise<undefined>
+  /** Ends a sweep that runs, and every later one at once. */
+  stopSweep(): void
   /** Removes the staged files that a killed process has left. */
   sweep(): Promise<NativeSweepReport>
 }

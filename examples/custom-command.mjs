@@ -16,7 +16,7 @@ const folder = await mkdtemp(join(tmpdir(), 'e2eeftp-example-'));
 try {
   const identity = Identity.generate();
   const server = await createServer({
-    root: folder,
+    root: join(folder, 'files'),
     dataDir: join(folder, 'data'),
     listen: [{ host: '127.0.0.1', port: 0 }],
     authorizedClients: (key) => (key.fingerprint === identity.publicKey.fingerprint ? { user: 'example' } : null),

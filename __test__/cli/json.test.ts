@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import type { CliEvent } from '../../dist/cli/events.js';
+import { Output } from '../../dist/cli/output.js';
 import { errorTable } from '../../dist/index.js';
 import { events, Sandbox } from './run.js';
 
@@ -198,4 +199,19 @@ test('docs/CLI.md lists every exit code of the error table', (t) => {
   for (const [code, { exitCode }] of Object.entries(errorTable)) {
     t.true(page.includes(`\n| ${exitCode} | `), `${code}: ${exitCode}`);
   }
+});
+
+test('characters that a terminal acts on are escaped, and the value is the same', (t) => {
+  let written = '';
+  const stdout = {
+    write(chunk: string): boolean {
+      written += chunk;
+      return true;
+    },
+  };
+  const message = 'a\u007f\u0080\u009b31m\u202etxt\u2066\u200f\u061cé\udcff\\u0080';
+  new Output({ json: true, stdout }).event({ type: 'error', code: 'E2EEFTP_IO', message, hint: null, file: null });
+  t.notRegex(written, /[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
+  t.true(written.includes(String.raw`\u009b31m\u202etxt`));
+  t.is((JSON.parse(written) as { message: string }).message, message);
 });

@@ -131,3 +131,26 @@ test('authorize writes to the data directory unless told otherwise, and refuses 
   t.regex(bad.stderr, /all-powerful/);
   t.is((await box.run(['authorize', key, '--data', 'x', '--authorized', 'y'])).code, 2);
 });
+
+test('authorize refuses control characters in options and key lines, and writes nothing', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  await box.keygen();
+  const key = box.read('config/e2eeftp/client_id.pub').trim();
+  box.write('two.pub', `${key}\n${key}\n`);
+  for (const words of [
+    [key, '--option', `user="a\n${key}"`],
+    [key, '--option', 'path="/in\r"'],
+    [key, '--option', 'user="a\u0085b"'],
+    [`${key}\n${key}`],
+    [`${key}\u001b[31m`],
+    ['two.pub'],
+  ]) {
+    const { code, stderr } = await box.run(['authorize', '--authorized', 'list', ...words]);
+    t.is(code, 2, stderr);
+    t.regex(stderr, /error\[E2EEFTP_INVALID_ARGUMENT\]/, JSON.stringify(words));
+  }
+  t.false(box.list('.').includes('list'));
+  const fine = await box.run(['authorize', '--authorized', 'list', `${key}\n`]);
+  t.is(fine.code, 0, fine.stderr);
+});

@@ -2,6 +2,7 @@ import test from 'ava';
 import { Command, CommanderError } from 'commander';
 import { addGlobalOptions, resolveGlobalOptions } from '../../dist/cli/global-options.js';
 import { isLoopback, parseListenAddress } from '../../dist/cli/listen-address.js';
+import { timeLimits } from '../../dist/cli/open-client.js';
 import { colorAllowed } from '../../dist/cli/output.js';
 import { addTransferOptions, readTransferOptions } from '../../dist/cli/transfer-options.js';
 import type { GlobalOptions } from '../../dist/cli/global-options.js';
@@ -141,4 +142,10 @@ test('colour follows --no-color, NO_COLOR and TERM', (t) => {
   t.false(colorAllowed(false, {}));
   t.false(colorAllowed(true, { NO_COLOR: '1' }));
   t.false(colorAllowed(true, { TERM: 'dumb' }));
+});
+
+test('--timeout sets every limit of a connection, also beyond the defaults', (t) => {
+  t.deepEqual(timeLimits(undefined), {});
+  t.deepEqual(timeLimits(600), { timeoutMs: 600_000, stallTimeoutMs: 600_000, replyTimeoutMs: 600_000 });
+  t.deepEqual(timeLimits(0.0001), { timeoutMs: 1, stallTimeoutMs: 1, replyTimeoutMs: 1 });
 });

@@ -144,3 +144,34 @@ test('a server that systemd-notify fails for still serves, and says so', async (
   await server.run.until(/WARN +systemd was not told/);
   t.is((await server.stop()).code, 0);
 });
+
+test('a root that holds the data directory or the key list is refused', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  for (const words of [
+    ['.', '--data', 'keys'],
+    ['files', '--authorized', 'files/keys.pub'],
+  ]) {
+    const { code, stderr } = await box.run(['serve', ...words, '--listen', '127.0.0.1:0']);
+    t.is(code, 2, stderr);
+    t.regex(stderr, /error\[E2EEFTP_CONFIG\]: .*inside the root.*\n {2}→ /);
+  }
+  t.false(existsSync(box.path('keys')));
+});
+
+test('a stale port file is removed at the start; that of a running process and other files are not', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  // A server that can't start shows what it did before.
+  const attempt = async (content: string): Promise<boolean> => {
+    box.write('p', content);
+    const { code } = await box.run(['serve', '.', '--data', 'keys', '--port-file', 'p']);
+    t.is(code, 2);
+    return existsSync(box.path('p'));
+  };
+  const gone = box.start(['--version'], { input: '' });
+  await gone.result;
+  t.false(await attempt(JSON.stringify({ pid: gone.child.pid })));
+  t.true(await attempt(JSON.stringify({ pid: process.pid })));
+  t.true(await attempt('notes'));
+});

@@ -298,3 +298,20 @@ test('a local name that is not UTF-8 can be sent', async (t) => {
   t.deepEqual(names, [Buffer.from([0x62, 0xff])]);
   await server.stop();
 });
+
+test('ls -R goes into directories and shows whole paths', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const server = await box.ready();
+  for (const name of ['b', 'in/c', 'in/deep/d']) box.write(`files/${name}`, 'x');
+  const all = await box.run(['ls', '-R', '127.0.0.1:', ...server.at]);
+  t.is(all.stdout, '/b\n/in/\n/in/c\n/in/deep/\n/in/deep/d\n', all.stderr);
+  const long = await box.run(['ls', '-l', '--recursive', '127.0.0.1:/in/deep', ...server.at]);
+  t.regex(long.stdout, /^-rw\S+ +1 B \S+ \S+ \/in\/deep\/d\n$/);
+  const json = await box.run(['ls', '-R', '--json', '127.0.0.1:in', ...server.at]);
+  t.deepEqual(
+    events(json.stdout).map((event) => (event.type === 'entry' ? event.path : event.type)),
+    ['/in/c', '/in/deep', '/in/deep/d'],
+  );
+  await server.stop();
+});

@@ -248,3 +248,18 @@ test('twenty authorize calls at once lose nothing', async (t) => {
   await Promise.all(keys.map((key) => authorizeClient(path, key)));
   t.is(parseAuthorizedClients(await readFile(path, 'utf8')).clients.size, 20);
 });
+
+test('control characters in options or comment are refused and nothing is written', async (t) => {
+  const path = join(await temporaryDirectory(t), 'list');
+  for (const options of [
+    { options: [`user="x\n${b.openssh}"`] },
+    { options: ['path="/in\u007f"'] },
+    { comment: 'ann\u001b[2J' },
+  ]) {
+    const error = await t.throwsAsync(authorizeClient(path, a, options));
+    t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'), error?.message);
+  }
+  await t.throwsAsync(stat(path), { code: 'ENOENT' });
+  const error = t.throws(() => parseClientOptions('user="x\ry"'));
+  t.true(E2eeftpError.is(error, 'E2EEFTP_CONFIG'));
+});

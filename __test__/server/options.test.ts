@@ -38,3 +38,16 @@ test('options out of range are named', (t) => {
     t.true(error?.message.includes(name));
   }
 });
+
+test('unknown options are refused by name; planned ones as unsupported', (t) => {
+  for (const name of ['readonly', 'authorized', 'port']) {
+    const error = t.throws(() => resolveOptions({ [name]: true }), undefined, name);
+    t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'), name);
+    t.true(error?.message.includes(name));
+    t.notThrows(() => resolveOptions({ [name]: undefined }));
+  }
+  for (const name of ['sftp', 'ftps', 'classic', 'accounts']) {
+    const error = t.throws(() => resolveOptions({ [name]: {} }), undefined, name);
+    t.true(E2eeftpError.is(error, 'E2EEFTP_UNSUPPORTED'), name);
+  }
+});

@@ -1,7 +1,15 @@
 /** Connects to a server with the global options: identity, trust, port, time limits. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, clientDirectory, connect, displayName, E2eeftpError, serverName } from '../index.js';
+import {
+  type Client,
+  clientDirectory,
+  connect,
+  type ConnectOptions,
+  displayName,
+  E2eeftpError,
+  serverName,
+} from '../index.js';
 import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
@@ -36,6 +44,15 @@ async function identityFile(context: CliContext): Promise<string> {
   return file;
 }
 
+/** The limits of `connect` for `--timeout`: it bounds connecting, a transfer that stands still, and each reply. */
+export function timeLimits(
+  seconds: number | undefined,
+): Pick<ConnectOptions, 'timeoutMs' | 'stallTimeoutMs' | 'replyTimeoutMs'> {
+  if (seconds === undefined) return {};
+  const limit = Math.ceil(seconds * 1000);
+  return { timeoutMs: limit, stallTimeoutMs: limit, replyTimeoutMs: limit };
+}
+
 /** Connects and logs in. A server that is not known yet is shown to the person at the terminal. */
 async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
   const { globals, env, signal, output } = context;
@@ -48,7 +65,7 @@ async function openClient(context: CliContext, peer: PeerAddress): Promise<Clien
     identity,
     knownServers: knownServersFile(env),
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
-    ...(globals.timeout === undefined ? {} : { timeoutMs: globals.timeout * 1000 }),
+    ...timeLimits(globals.timeout),
     abortGraceMs: PEER_GRACE_MS,
     onUnknownServer: (server) => confirmServerKey(context, server),
     signal,

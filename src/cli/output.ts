@@ -27,6 +27,14 @@ export interface OutputOptions {
   now?: () => Date;
 }
 
+/** What JSON allows raw but a terminal acts on: DEL, C1 controls, bidirectional controls. All are one UTF-16 unit. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** `\uNNNN`: the same value to whoever parses the JSON. */
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
 type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green';
 const CODES: Record<Style, readonly [number, number]> = {
   bold: [1, 22],
@@ -78,7 +86,7 @@ export class Output {
     const { type, ...fields } = body;
     const event = { v: 1, type, time: this.#now().toISOString(), ...fields } as CliEvent;
     // JSON.stringify writes lone surrogates as \udcNN escapes, so names that are not UTF-8 survive.
-    stream.write(`${JSON.stringify(event)}\n`);
+    stream.write(`${JSON.stringify(event).replace(UNSAFE, escapeUnit)}\n`);
   }
 
   /** One line of data (a listing row, a public key) on standard output; already escaped. */

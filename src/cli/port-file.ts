@@ -19,6 +19,28 @@ export async function writePortFile(file: string, content: PortFile): Promise<vo
   await writeAtomically(file, `${JSON.stringify(content)}\n`, { mode: 0o644 });
 }
 
+/**
+ * Removes what a server that is gone left behind, so that nobody takes its addresses for those of the server that is
+ * starting. The file of a process that runs stays, and so does what is no port file.
+ */
+export async function removeStalePortFile(file: string): Promise<void> {
+  try {
+    const { pid } = JSON.parse(await readFile(file, 'utf8')) as Partial<PortFile>;
+    if (typeof pid === 'number' && (pid === process.pid || !isRunning(pid))) await unlink(file);
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** Removes the file, unless another process has written its own there since. */
 export async function removePortFile(file: string): Promise<void> {
   try {

@@ -15,9 +15,11 @@ export interface KeyArgument {
 
 /**
  * Reads `argument` as a public key, or as the path of a file with one key in it.
- * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`.
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
+ * control characters in a key line.
  */
 export async function readPublicKey(argument: string): Promise<KeyArgument> {
+  if (looksLikePublicKey(argument)) checkKeyLine(argument);
   if (looksLikePublicKey(argument)) return { key: parsePublicKey(argument), comment: commentOf(argument) };
   return readPublicKeyFile(argument);
 }
@@ -38,12 +40,20 @@ export async function readPublicKeyFile(file: string): Promise<KeyArgument> {
     }
     const lines = text.toString('utf8').split(/\r?\n/);
     const content = lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n');
+    checkKeyLine(content);
     return { key: parsePublicKey(content), comment: commentOf(content), file };
   } catch (error) {
     throw E2eeftpError.is(error) ? error.within(file) : error;
   } finally {
     text.fill(0);
   }
+}
+
+/** A key line is one line; only PEM has several. */
+function checkKeyLine(text: string): void {
+  const line = text.trim().replaceAll('\t', ' ');
+  if (line.startsWith('-----BEGIN ') || !/\p{Cc}/u.test(line)) return;
+  throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'there is a line break or a control character in the key line');
 }
 
 function commentOf(line: string): string {

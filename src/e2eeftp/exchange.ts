@@ -84,15 +84,24 @@ export class Exchange {
   /** Asks for the request's body and receives it into a staged file. */
   async receiveFile(staged: NativeStaged, expectedLen: number | null): Promise<BodyResult> {
     this.#askOnce();
-    await this.reply(STATUS_SEND_BODY, 'Send the file');
-    return this.#transfer((transfer) => this.session.channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1));
+    const { channel } = this.session;
+    return this.#transfer(async (transfer) => {
+      // Only a transfer that can start at once is begun: one that waits would look stalled to the client.
+      await channel.reservePump(transfer);
+      await this.reply(STATUS_SEND_BODY, 'Send the file');
+      return channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1);
+    });
   }
 
   /** Announces a body with `members` and sends the whole of `source` as that body. */
   async sendFile(source: NativeSource, members: Members): Promise<BodyResult> {
     const { size } = source.metadata;
-    await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
-    return this.#transfer((transfer) => this.session.channel.sendFile(transfer, source, this.id, 0, size));
+    const { channel } = this.session;
+    return this.#transfer(async (transfer) => {
+      await channel.reservePump(transfer);
+      await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
+      return channel.sendFile(transfer, source, this.id, 0, size);
+    });
   }
 
   /** Announces a body with `members` and sends what `source` yields. */

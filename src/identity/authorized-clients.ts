@@ -10,7 +10,7 @@ import type { Grant } from '../storage/grant.js';
 import { isSystemError, makePrivateDirectory, reason, withFileLock, writeAtomically } from './atomic-file.js';
 import { parseAuthorizedClients, parseAuthorizedLine, splitLines } from './authorized-clients-text.js';
 import type { AuthorizedClient, LineWarning } from './authorized-clients-text.js';
-import { parseClientOptions } from './client-options.js';
+import { hasControlCharacter, parseClientOptions } from './client-options.js';
 import { isFingerprint } from './fingerprint.js';
 import type { PublicKey } from './public-key.js';
 import { dirname } from 'node:path';
@@ -99,7 +99,8 @@ export interface AuthorizeOptions {
  * replaced, so that the new options count.
  *
  * @returns `'added'`, or `'replaced'` when the key was there.
- * @throws E2eeftpError `E2EEFTP_CONFIG` for options that would refuse the line.
+ * @throws E2eeftpError `E2EEFTP_CONFIG` for options that would refuse the line; `E2EEFTP_INVALID_ARGUMENT` for control
+ * characters in options or comment.
  */
 export async function authorizeClient(
   path: string,
@@ -107,8 +108,13 @@ export async function authorizeClient(
   options: AuthorizeOptions = {},
 ): Promise<'added' | 'replaced'> {
   const optionText = (options.options ?? []).join(',');
-  parseClientOptions(optionText);
+  // White space in a comment becomes blanks. Anywhere else a line break would add a line of its own to the file.
   const comment = (options.comment ?? '').replace(/\s+/g, ' ').trim();
+  for (const [name, text] of Object.entries({ options: optionText, comment })) {
+    if (!hasControlCharacter(text)) continue;
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `there is a control character in the ${name}`);
+  }
+  parseClientOptions(optionText);
   const line = [optionText, key.openssh, comment].filter((part) => part !== '').join(' ');
   parseAuthorizedLine(line);
   await makePrivateDirectory(dirname(path));

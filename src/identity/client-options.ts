@@ -43,6 +43,7 @@ export function parseClientOptions(text: string): Grant {
 
 function* splitOptions(text: string): Generator<readonly [string, string | undefined]> {
   if (text === '') return;
+  if (hasControlCharacter(text)) throw refuse('there is a control character in the options');
   option.lastIndex = 0;
   for (;;) {
     const at = option.lastIndex;
@@ -52,6 +53,11 @@ function* splitOptions(text: string): Generator<readonly [string, string | undef
     yield [name, quoted === undefined ? plain : quoted.replace(/\\(["\\])/g, '$1')];
     if (separator === '') return;
   }
+}
+
+/** Whether a line break or another control character (Unicode class Cc) is in `text`. */
+export function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text);
 }
 
 function applyOption(name: string, value: string | undefined): Partial<Grant> {

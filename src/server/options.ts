@@ -54,7 +54,7 @@ export interface ServerOptions {
   readonly idleTimeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
   readonly stallTimeoutMs?: number;
-  /** Most sessions at a time. @default 4096 */
+  /** Most sessions at a time on each listening address. @default 4096 */
   readonly maxConnections?: number;
   /** Most handshakes at a time. @default 256 */
   readonly maxHalfOpen?: number;
@@ -105,12 +105,28 @@ const limitNames = [
   'maxTransfers',
 ] as const;
 
+const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
+  ...limitNames,
+  'root',
+  'dataDir',
+  'identity',
+  'listen',
+  'authorizedClients',
+  'readOnly',
+  'durability',
+  'idleTimeoutMs',
+  'logger',
+]);
+const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'classic', 'accounts']);
+
 /**
  * Fills in defaults.
  *
- * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` naming an option that is out of range.
+ * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` naming an option that is unknown or out of range;
+ * `E2EEFTP_UNSUPPORTED` for `sftp`, `ftps`, `classic` and `accounts`.
  */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
+  checkNames(options);
   const dataDir = options.dataDir ?? serverDirectory();
   const paths = serverDataPaths(dataDir);
   const limits: Record<string, number> = {};
@@ -146,6 +162,15 @@ function endpoints(listen: Endpoint | readonly Endpoint[]): readonly Required<En
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid('listen.port', 'a number from 0 to 65535');
     return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
   });
+}
+
+/** An option that has no effect would be worse than an error: it may be a restriction. */
+function checkNames(options: ServerOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (names.has(name) || value === undefined) continue;
+    if (unsupported.has(name)) throw new E2eeftpError('E2EEFTP_UNSUPPORTED', `option ${name} is not supported yet`);
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `there is no option ${name}`);
+  }
 }
 
 function invalid(name: string, wanted: string): E2eeftpError {

@@ -23,13 +23,14 @@ import { PROTOCOL_VERSION, SOFTWARE, STATUS_OK } from '../e2eeftp/status.js';
 import { reason } from '../identity/atomic-file.js';
 import { AuthorizedClients } from '../identity/authorized-clients.js';
 import type { Identity } from '../identity/identity.js';
-import { openServerData } from '../identity/server-data.js';
+import { openServerData, serverDataPaths } from '../identity/server-data.js';
 import { NativeListener, NativeStorage, native, nativeSync } from '../native.js';
 import type { NativeIncoming } from '../native.js';
 import { Admission, openGrant } from './admission.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
 import type { ServerEvents } from './events.js';
+import { refuseExposedPaths } from './exposed-paths.js';
 import { resolveOptions } from './options.js';
 import type { Endpoint, ResolvedOptions, ServerOptions } from './options.js';
 import { Session } from './session.js';
@@ -126,7 +127,8 @@ export class Server extends EventEmitter<ServerEvents> {
   /**
    * Opens or makes the data directory, the identity and the root. `listen()` does it when it was not done before.
    *
-   * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_IO` and what the root's file system says.
+   * @throws E2eeftpError `E2EEFTP_CONFIG` when the root holds the data directory, the server key or the list of clients;
+   * `E2EEFTP_KEY_FILE`, `E2EEFTP_IO` and what the root's file system says.
    */
   async prepare(): Promise<this> {
     this.#prepared ??= this.#prepare().catch((error: unknown) => {
@@ -211,6 +213,10 @@ export class Server extends EventEmitter<ServerEvents> {
   async #prepare(): Promise<Prepared> {
     const { dataDir, root, authorizedClients, readOnly, logger } = this.#options;
     let { identity } = this.#options;
+    await refuseExposedPaths(root, [
+      ...(identity === null ? [dataDir, serverDataPaths(dataDir).key] : []),
+      ...(typeof authorizedClients === 'string' ? [authorizedClients] : []),
+    ]);
     if (identity === null) {
       const data = await openServerData(dataDir);
       for (const message of data.warnings) this.#events.warning({ message });
@@ -336,6 +342,7 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async #close(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
+    this.#ready?.root.stopSweep();
     await this.#listening?.catch(() => undefined);
     for (const listener of this.#listeners) listener.close();
     await this.#connections.endIdle();

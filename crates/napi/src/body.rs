@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use e2eeftp_core::transfer::Reason;
-use e2eeftp_net::{BodyReader, BodyWriter};
+use e2eeftp_net::{BodyReader, BodyWriter, KEEP_ALIVE};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi::bindgen_prelude::{Buffer, PromiseRaw, spawn};
 use napi_derive::napi;
 use tokio::sync::Mutex;
 
@@ -15,7 +15,27 @@ use crate::session::NativeBodyResult;
 /// The sending side of a streamed body.
 #[napi]
 pub struct NativeBodyWriter {
-    pub(crate) writer: Arc<Mutex<BodyWriter>>,
+    writer: Arc<Mutex<BodyWriter>>,
+}
+
+impl NativeBodyWriter {
+    /// While JavaScript holds the writer and has nothing to send, the peer is told that it is there.
+    pub(crate) fn new(writer: BodyWriter) -> Self {
+        let writer = Arc::new(Mutex::new(writer));
+        let weak = Arc::downgrade(&writer);
+        drop(spawn(async move {
+            loop {
+                tokio::time::sleep(KEEP_ALIVE / 2).await;
+                let Some(writer) = weak.upgrade() else { return };
+                // A writer that is busy is heard of anyway; a failure is told by its next call.
+                let Ok(mut writer) = writer.try_lock() else { continue };
+                if !writer.keep_alive().await.unwrap_or(false) {
+                    return;
+                }
+            }
+        }));
+        Self { writer }
+    }
 }
 
 #[napi]

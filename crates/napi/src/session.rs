@@ -85,6 +85,17 @@ impl NativeSession {
         promise(env, async move { session.send_control(&message).await.or_throw() })
     }
 
+    /// Waits for a free pump and keeps it for the next file of this session.
+    #[napi]
+    pub fn reserve_pump<'env>(
+        &self,
+        env: &'env Env,
+        transfer: &NativeTransfer,
+    ) -> napi::Result<PromiseRaw<'env, ()>> {
+        let (session, transfer) = (self.session.clone(), transfer.transfer.clone());
+        promise(env, async move { session.reserve_pump(&transfer).await.or_throw() })
+    }
+
     /// Sends `length` bytes (-1: to the end) of `source` from `offset` on.
     #[napi]
     pub fn send_file<'env>(
@@ -134,7 +145,7 @@ impl NativeSession {
     /// A body that is fed piece by piece.
     #[napi]
     pub fn body_writer(&self, stream: u32) -> NativeBodyWriter {
-        NativeBodyWriter { writer: Arc::new(Mutex::new(self.session.body_writer(stream))) }
+        NativeBodyWriter::new(self.session.body_writer(stream))
     }
 
     /// A body that is taken piece by piece.

@@ -1,7 +1,7 @@
 //! Storage roots, and views of them narrowed by a grant.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use e2eeftp_vfs::{Entry, Grant, Lister, LocalStorage, StageOptions, Storage, VPath, View};
@@ -16,6 +16,14 @@ use crate::file::{NativeMetadata, NativeSource, NativeStageOptions, NativeStaged
 #[napi]
 pub struct NativeStorage {
     storage: Arc<dyn Storage>,
+    /// Ends a running sweep.
+    no_sweep: Arc<AtomicBool>,
+}
+
+impl NativeStorage {
+    fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, no_sweep: Arc::default() }
+    }
 }
 
 /// What a sweep found.
@@ -64,7 +72,7 @@ impl NativeStorage {
     #[napi(factory, catch_unwind)]
     pub fn open(root: String) -> napi::Result<Self> {
         let storage = LocalStorage::open_root(Path::new(&root)).or_throw()?;
-        Ok(Self { storage: Arc::new(storage) })
+        Ok(Self::new(Arc::new(storage)))
     }
 
     /// The storage whose root is a directory of this one, for good.
@@ -75,12 +83,7 @@ impl NativeStorage {
         path: &[u8],
     ) -> napi::Result<PromiseRaw<'env, NativeStorage>> {
         let (storage, path) = (Arc::clone(&self.storage), VPath::parse(path).or_throw()?);
-        promise(
-            env,
-            blocking(move || {
-                storage.enter(&path).map(|storage| NativeStorage { storage }).or_throw()
-            }),
-        )
+        promise(env, blocking(move || storage.enter(&path).map(NativeStorage::new).or_throw()))
     }
 
     /// This storage as a peer with `grant` sees it.
@@ -102,14 +105,20 @@ impl NativeStorage {
         promise(env, blocking(move || storage.make_directory(&path, parents).or_throw()))
     }
 
+    /// Ends a sweep that runs, and every later one at once.
+    #[napi]
+    pub fn stop_sweep(&self) {
+        self.no_sweep.store(true, Ordering::Relaxed);
+    }
+
     /// Removes the staged files that a killed process has left.
     #[napi]
     pub fn sweep<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, NativeSweepReport>> {
-        let storage = Arc::clone(&self.storage);
+        let (storage, no_sweep) = (Arc::clone(&self.storage), Arc::clone(&self.no_sweep));
         promise(
             env,
             blocking(move || {
-                let report = storage.sweep(&AtomicBool::new(false)).or_throw()?;
+                let report = storage.sweep(&no_sweep).or_throw()?;
                 Ok(NativeSweepReport {
                     removed: number(report.removed),
                     in_use: number(report.in_use),

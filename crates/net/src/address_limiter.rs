@@ -50,7 +50,7 @@ impl AddressLimiter {
     /// Loopback always may.
     pub(crate) fn admit(&mut self, address: IpAddr, now: Instant) -> Option<AddressPermit> {
         let network = network(address);
-        if !network.is_loopback() {
+        if !address.to_canonical().is_loopback() {
             let under_way = lock(&self.half_open).get(&network).copied().unwrap_or(0);
             if under_way >= self.max_half_open || !self.take_token(network, now) {
                 return None;
@@ -132,7 +132,9 @@ mod tests {
         assert!(!admitted(&mut limiter, "192.0.2.1", start + Duration::from_millis(100)));
         assert!(admitted(&mut limiter, "192.0.2.1", start + Duration::from_millis(700)));
         assert!(admitted(&mut limiter, "192.0.2.2", start), "others are not affected");
-        assert!((0..10).all(|_| admitted(&mut limiter, "127.0.0.1", start)));
+        for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!((0..10).all(|_| admitted(&mut limiter, loopback, start)), "{loopback}");
+        }
     }
 
     #[test]

@@ -4,16 +4,16 @@
 //! runtime, one record at a time, and are the slower way; files go through the pumps.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, Sealer};
 use e2eeftp_core::transfer::{End, Reason};
 use tokio::time::timeout;
 
-use crate::buffer::{RECORD_CONTENT, data_record_len};
+use crate::buffer::{data_record_len, record_content};
 use crate::error::{Error, Result};
-use crate::limits::DRAIN_TIMEOUT;
+use crate::limits::{DRAIN_TIMEOUT, KEEP_ALIVE};
 use crate::link::Message;
 use crate::pump::BodyResult;
 use crate::session::Shared;
@@ -28,6 +28,8 @@ pub struct BodyWriter {
     stream: u32,
     hasher: RootHasher,
     sent: u64,
+    /// Last time that the peer was sent something.
+    last: Instant,
     state: State,
 }
 
@@ -52,7 +54,14 @@ enum State {
 
 impl BodyWriter {
     pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
-        Self { shared, stream, hasher: RootHasher::new(), sent: 0, state: State::Open }
+        Self {
+            shared,
+            stream,
+            hasher: RootHasher::new(),
+            sent: 0,
+            last: Instant::now(),
+            state: State::Open,
+        }
     }
 
     /// Sends `piece`. Waits while the peer takes no more: this is the back-pressure.
@@ -61,13 +70,30 @@ impl BodyWriter {
     /// [`Error::PeerStopped`] when the receiver wants no more (the body is then over and the peer
     /// has been told so), [`Error::Closed`] when the body is over; connection errors.
     pub async fn write(&mut self, piece: &[u8]) -> Result<()> {
-        for content in piece.chunks(RECORD_CONTENT) {
+        let full = record_content(&self.shared.link.writer().await?.sealer);
+        for content in piece.chunks(full) {
             self.check_stop().await?;
             self.hasher.update(content);
             self.send_data(content).await?;
             self.sent += content.len() as u64;
         }
         Ok(())
+    }
+
+    /// Tells the receiver that the sender is still there, where it has heard nothing for
+    /// [`KEEP_ALIVE`]. False when the body is over and needs no more of this.
+    ///
+    /// # Errors
+    /// As [`BodyWriter::write`].
+    pub async fn keep_alive(&mut self) -> Result<bool> {
+        if self.state == State::Over || self.shared.link.is_dead() {
+            return Ok(false);
+        }
+        if self.last.elapsed() >= KEEP_ALIVE {
+            self.check_stop().await?;
+            self.send_data(&[]).await?;
+        }
+        Ok(true)
     }
 
     /// Ends the body; the receiver can now verify it.
@@ -127,8 +153,13 @@ impl BodyWriter {
         }
         let Shared { link, settings, .. } = &*self.shared;
         let mut writer = link.writer().await?;
-        link.send(&mut writer, settings.stall_timeout, |sealer, out| seal(sealer, self.stream, out))
-            .await
+        link.send(&mut writer, settings.stall_timeout, |sealer, out| {
+            seal(sealer, self.stream, out)
+        })
+        .await?;
+        drop(writer);
+        self.last = Instant::now();
+        Ok(())
     }
 
     /// Looks whether the receiver has asked to stop; never waits.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use e2eeftp_core::record::{
-    CONTENT_OFFSET, HEADER_LEN, INNER_LEN, MAX_PAD, MAX_RECORD_BODY, OVERHEAD,
+    CONTENT_OFFSET, HEADER_LEN, INNER_LEN, MAX_PAD, MAX_RECORD_BODY, OVERHEAD, Sealer, TAG_LEN,
 };
 
 /// Content bytes of a full bulk record.
@@ -38,6 +38,13 @@ struct Pool {
     free: Mutex<Vec<Vec<u8>>>,
     /// Large buffers handed out. Invariant: <= [`MAX_LARGE`].
     large: AtomicUsize,
+}
+
+/// Content bytes of a full data record that the peer of `sealer` takes: [`RECORD_CONTENT`], or less
+/// where its limit leaves no room for that and the padding.
+pub(crate) fn record_content(sealer: &Sealer) -> usize {
+    let room = sealer.max_record_body().saturating_sub(INNER_LEN + TAIL_STEP + TAG_LEN);
+    room.min(RECORD_CONTENT)
 }
 
 /// Padding of a data record with `content_len` bytes, the same for all senders.

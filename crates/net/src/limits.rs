@@ -8,6 +8,8 @@ pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long a given-up body may take until both sides are in step again.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A streamed body whose source is silent says so this often, well within every stall limit.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// File pumps that run for clients of this process at the same time; further ones wait.
 pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 
@@ -27,7 +29,8 @@ pub struct ServerLimits {
     pub handshakes_per_second: u32,
     /// Handshakes that one address may start at once before the rate applies. Default 200.
     pub handshake_burst: u32,
-    /// No byte of a body moved for this long: the connection is given up. Default 30 s.
+    /// No byte of a body moved for this long: the connection is given up. Default 5 minutes, so
+    /// that a client may pause, behind a pager for example.
     pub stall_timeout: Duration,
     /// File pumps at once; further transfers wait for their turn. Default 256.
     pub max_transfers: usize,
@@ -41,7 +44,7 @@ impl Default for ServerLimits {
             max_connections: 4096,
             handshakes_per_second: 50,
             handshake_burst: 200,
-            stall_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(300),
             max_transfers: 256,
         }
     }

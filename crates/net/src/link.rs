@@ -299,6 +299,9 @@ impl ReadHalf {
 
     fn open(&mut self, mut record: Vec<u8>) -> Result<Message> {
         let opened = self.opener.open(&mut record)?;
+        if opened.flags != 0 {
+            return Err(Error::Protocol("a flag that version 1 does not define"));
+        }
         self.heard = true;
         let (kind, stream, range) = (opened.kind, opened.stream, opened.content_range);
         record.truncate(range.end);

@@ -1,8 +1,8 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use e2eeftp_core::handshake::Established;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     address: SocketAddr,
     pub(crate) settings: SessionSettings,
     closing: AtomicBool,
+    /// A place for the next pump, taken ahead.
+    reserved: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// What a session needs from the side that made it.
@@ -69,7 +71,17 @@ impl Session {
         let link = Arc::new(Link::new(stream, sealer, opener));
         tokio::spawn(close_when_dead(Arc::clone(&link), settings.slot.take()));
         let closing = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { link, exporter, session_id, address, settings, closing }) }
+        Self {
+            shared: Arc::new(Shared {
+                link,
+                exporter,
+                session_id,
+                address,
+                settings,
+                closing,
+                reserved: Mutex::new(None),
+            }),
+        }
     }
 
     /// The random name of this session, the same on both sides.
@@ -135,6 +147,28 @@ impl Session {
             sealer.seal_control(message, out)
         })
         .await
+    }
+
+    /// Waits until a pump is free and keeps it for the next [`Session::send_file`] or
+    /// [`Session::receive_file`]. To be called before the peer is told to start, so that its
+    /// waiting is no stalled body.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Aborted`] after a cancel of `transfer`.
+    pub async fn reserve_pump(&self, transfer: &Transfer) -> Result<()> {
+        let permit = tokio::select! {
+            biased;
+            () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
+            () = transfer.cancelled() => return Err(Error::Aborted),
+            permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
+        };
+        let permit = permit.map_err(|_| Error::Closed)?;
+        *self.reserved() = Some(permit);
+        Ok(())
+    }
+
+    fn reserved(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.shared.reserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends `length` bytes of `source` from `offset` on as body `stream`, on a thread of its own.
@@ -236,13 +270,18 @@ impl Session {
         T: Send + 'static,
         F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
     {
-        let permit = tokio::select! {
-            biased;
-            () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
-            () = transfer.cancelled() => return Err(self.decline(stream, direction).await),
-            permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
+        let reserved = self.reserved().take();
+        let permit = if let Some(permit) = reserved {
+            permit
+        } else {
+            let permit = tokio::select! {
+                biased;
+                () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
+                () = transfer.cancelled() => return Err(self.decline(stream, direction).await),
+                permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
+            };
+            permit.map_err(|_| Error::Closed)?
         };
-        let permit = permit.map_err(|_| Error::Closed)?;
         let shared = Arc::clone(&self.shared);
         let transfer = transfer.clone();
         let runtime = tokio::runtime::Handle::current();

@@ -14,7 +14,7 @@ use crate::list::LocalLister;
 use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
 use crate::source::{LocalSource, open_error};
-use crate::staging::LocalStaged;
+use crate::staging::{LocalStaged, check_len};
 use crate::storage::{Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport};
 use crate::{remove, sweep};
 
@@ -150,6 +150,8 @@ impl Storage for LocalStorage {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::new(ErrorKind::IsDirectory, "stage"));
         };
+        // Before a directory is made for a file that can't come.
+        check_len(options)?;
         let directory = if options.make_parents {
             self.ensure_directory(&parent)?
         } else {

@@ -45,11 +45,7 @@ impl LocalStaged {
         target_name: &[u8],
         options: &StageOptions,
     ) -> Result<Self> {
-        if let (Some(len), Some(max)) = (options.expected_len, options.max_len)
-            && len > max
-        {
-            return Err(Error::new(ErrorKind::TooLarge, "stage"));
-        }
+        check_len(options)?;
         check_target(directory.as_fd(), target_name, options.overwrite)?;
         let (file, staged_name) = create_locked(directory.as_fd())?;
         let on_disk = is_on_disk(file.as_fd());
@@ -72,13 +68,22 @@ impl LocalStaged {
         self.options.expected_len.unwrap_or(u64::MAX).min(max).min(i64::MAX.unsigned_abs())
     }
 
+    /// The permission bits asked for, else those of the file that is replaced: a secret that is
+    /// written again stays one.
+    fn mode(&self) -> Option<u32> {
+        self.options.mode.or_else(|| {
+            let stat = stat_name(self.directory.as_fd(), &self.target_name).ok()?;
+            (file_type(&stat) == FileType::File).then(|| Metadata::from_stat(&stat).mode)
+        })
+    }
+
     /// Everything that may fail before the name changes.
     fn prepare(&mut self, options: &CommitOptions) -> Result<()> {
         if self.options.expected_len.is_some_and(|len| len != self.written_to) {
             return Err(Error::new(ErrorKind::SourceChanged, "commit"));
         }
         rustix::fs::ftruncate(&self.file, self.written_to).during("commit")?;
-        rustix::fs::fchmod(&self.file, final_mode(self.options.mode)).during("commit")?;
+        rustix::fs::fchmod(&self.file, final_mode(self.mode())).during("commit")?;
         if let Some(modified) = options.modified {
             let last_modification =
                 timespec(modified).ok_or_else(|| Error::new(ErrorKind::Unsupported, "commit"))?;
@@ -158,6 +163,14 @@ impl Drop for LocalStaged {
     fn drop(&mut self) {
         // A file that can't be removed now is unlocked by the close and goes with the next sweep.
         let _ = self.unlink();
+    }
+}
+
+/// Refuses an announced length above the limit.
+pub(crate) fn check_len(options: &StageOptions) -> Result<()> {
+    match (options.expected_len, options.max_len) {
+        (Some(len), Some(max)) if len > max => Err(Error::new(ErrorKind::TooLarge, "stage")),
+        _ => Ok(()),
     }
 }
 

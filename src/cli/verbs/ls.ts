@@ -20,17 +20,23 @@ function suffix(entry: Entry): string {
   return entry.type === 'directory' ? '/' : entry.type === 'symlink' ? '@' : entry.type === 'other' ? '?' : '';
 }
 
-function longRow(entry: Entry): string {
+/** With `-R` the whole path, because a name alone does not tell where it is. */
+function shownName(entry: Entry, recursive: boolean): string {
+  return `${displayName(recursive ? entry.path : entry.name)}${suffix(entry)}`;
+}
+
+function longRow(entry: Entry, shown: string): string {
   const size = formatBytes(entry.size).padStart(8);
-  return `${formatMode(entry.type, entry.mode)} ${size} ${formatTime(entry.modified)} ${displayName(entry.name)}${suffix(entry)}`;
+  return `${formatMode(entry.type, entry.mode)} ${size} ${formatTime(entry.modified)} ${shown}`;
 }
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
   const { output, signal } = context;
   const address = parseRemote(operands[0] ?? '');
+  const recursive = options['recursive'] === true;
   await withClient(context, address, async (client) => {
     const entries: { entry: Entry; key: Buffer }[] = [];
-    for await (const entry of client.list(address.path === '' ? '.' : address.path, { signal })) {
+    for await (const entry of client.list(address.path === '' ? '.' : address.path, { recursive, signal })) {
       context.alive();
       entries.push({ entry, key: pathToBytes(entry.path) });
     }
@@ -38,7 +44,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     entries.sort((a, b) => Buffer.compare(a.key, b.key));
     for (const { entry } of entries) {
       if (output.json) output.event(entryEvent(entry));
-      else output.data(options['long'] === true ? longRow(entry) : `${displayName(entry.name)}${suffix(entry)}`);
+      else {
+        const shown = shownName(entry, recursive);
+        output.data(options['long'] === true ? longRow(entry, shown) : shown);
+      }
     }
   });
 }
@@ -46,7 +55,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 export const verb: Verb = {
   examples: ['e2eeftp ls files.example.org:/inbox', 'e2eeftp ls -l --json files.example.org:'],
   configure(command: Command): void {
-    command.argument('<peer:path>', 'a directory or file on a server').option('-l, --long', 'mode, size and time, too');
+    command
+      .argument('<peer:path>', 'a directory or file on a server')
+      .option('-l, --long', 'mode, size and time, too')
+      .option('-R, --recursive', 'directories below, too, with whole paths; symbolic links are not followed');
   },
   run,
 };

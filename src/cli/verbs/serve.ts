@@ -15,7 +15,7 @@ import {
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../listen-address.js';
-import { type PortFile, removePortFile, writePortFile } from '../port-file.js';
+import { type PortFile, removePortFile, removeStalePortFile, writePortFile } from '../port-file.js';
 import { createServerLog, LOG_LEVELS, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
 import { notifySystemd } from '../systemd-notify.js';
 
@@ -132,6 +132,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   const wanted = (options['listen'] as ListenAddress[] | undefined) ?? [{ host: '127.0.0.1', port: globals.port }];
   const { ended, stopListening } = untilSignalled();
   try {
+    if (portFile !== undefined) await removeStalePortFile(portFile);
     const listen = await Promise.all(wanted.map(resolveName));
     const server = await createServer({
       root,
@@ -189,7 +190,7 @@ export const verb: Verb = {
       .option('--data <dir>', "the server's key, key list and default root")
       .option('--authorized <file>', 'who may log in (default: authorized_clients.pub in the data directory)')
       .option('--read-only', 'nobody may store or remove, whatever the key list says')
-      .option('--max-connections <n>', 'most sessions at a time', parseCount)
+      .option('--max-connections <n>', 'most sessions at a time on each listening address', parseCount)
       .option('--port-file <file>', 'written when ready: pid, fingerprint and addresses as JSON')
       .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS).default('info'))
       .addOption(new Option('--log-format <format>', 'how it is logged').choices(['text', 'json']).default('text'));

@@ -61,6 +61,11 @@ impl Sealer {
         self.seal_any(head, content_len, record)
     }
 
+    /// The most bytes that a record body for this peer may have, header of the record excluded.
+    pub fn max_record_body(&self) -> usize {
+        self.max_body
+    }
+
     fn seal_any(&mut self, head: Head, content_len: usize, record: &mut [u8]) -> Result<(), Error> {
         if self.is_closed {
             return Err(Misuse::Closed.into());

@@ -137,6 +137,9 @@ impl Receiver<'_, '_> {
             }
             let record = &mut bytes[start..start + len];
             let opened = self.settings.opener.open(record)?;
+            if opened.flags != 0 {
+                return Err(Error::Protocol("a flag that version 1 does not define"));
+            }
             match opened.kind {
                 // A Stop may have crossed the end of an earlier body on the way.
                 InnerType::KeyUpdate | InnerType::Stop => {}

@@ -12,7 +12,7 @@ use e2eeftp_vfs::{ErrorKind, Source};
 
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings};
-use crate::buffer::{Buffer, RECORD_CONTENT, data_record_len};
+use crate::buffer::{Buffer, data_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::elapsed_ms;
 use crate::transfer::Phase as TransferPhase;
@@ -61,6 +61,7 @@ fn send_content(
     source.advise_sequential();
     let mut buffer = Buffer::take();
     let batch = buffer.batch;
+    let full = record_content(settings.sealer);
     let mut hasher = RootHasher::new();
     let mut sent = 0;
     while sent < length {
@@ -74,11 +75,11 @@ fn send_content(
         let mut filled = 0;
         let mut moved = 0;
         for _ in 0..batch {
-            let want = (length - sent - moved).min(RECORD_CONTENT as u64);
+            let want = (length - sent - moved).min(full as u64);
             if want == 0 {
                 break;
             }
-            let want = usize::try_from(want).unwrap_or(RECORD_CONTENT);
+            let want = usize::try_from(want).unwrap_or(full);
             let record = &mut bytes[filled..filled + data_record_len(want)];
             let content = &mut record[CONTENT_OFFSET..CONTENT_OFFSET + want];
             if let Err(error) = read_exactly(source, content, offset + sent + moved) {
@@ -147,6 +148,9 @@ fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Opt
         record.truncate(filled + read);
     }
     let opened = settings.opener.open(&mut record)?;
+    if opened.flags != 0 {
+        return Err(Error::Protocol("a flag that version 1 does not define"));
+    }
     match (opened.kind, opened.stream) {
         (InnerType::Stop, stream) if stream == settings.stream => {
             Ok(Some(Error::PeerStopped(Reason::from_wire(opened.content)?)))

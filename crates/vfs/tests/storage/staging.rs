@@ -175,6 +175,30 @@ fn mode_and_time_are_set() {
 }
 
 #[test]
+fn without_a_mode_the_replaced_file_keeps_its_own() {
+    for site in Site::each() {
+        fs::write(site.host("secret"), b"old").unwrap();
+        fs::set_permissions(site.host("secret"), fs::Permissions::from_mode(0o600)).unwrap();
+        put(&site.storage, &path("secret"), b"new").unwrap();
+        assert_eq!(fs::metadata(site.host("secret")).unwrap().mode() & 0o7777, 0o600);
+    }
+}
+
+#[test]
+fn no_directory_is_made_for_a_file_above_the_limit() {
+    for site in Site::each() {
+        let options = StageOptions {
+            expected_len: Some(2),
+            max_len: Some(1),
+            make_parents: true,
+            ..StageOptions::default()
+        };
+        assert_eq!(kind(site.storage.stage(&path("a/b/c"), &options)), ErrorKind::TooLarge);
+        assert!(!site.host("a").exists());
+    }
+}
+
+#[test]
 fn what_cannot_be_replaced_is_refused_before_a_byte_is_sent() {
     for site in Site::each() {
         fs::create_dir(site.host("dir")).unwrap();
