@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::files::{MemorySource, Sink, content};
@@ -16,7 +18,7 @@ use common::{
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_core::{Error as CoreError, Misuse};
-use e2eeftp_net::{ClientLimits, Error, ServerLimits, Session, Transfer, connect};
+use e2eeftp_net::{ClientLimits, Error, Listener, ServerLimits, Session, Transfer, connect};
 use tokio::time::sleep;
 
 async fn assert_over(session: &Session) {
@@ -445,4 +447,14 @@ async fn a_listener_counts() {
 async fn nobody_to_connect_to() {
     let unknown = connect("host.invalid", 1, ClientLimits::default());
     assert!(matches!(within(unknown).await, Err(Error::UnknownHost(_) | Error::Timeout(_))));
+}
+
+#[tokio::test]
+async fn all_addresses_of_both_families_share_a_port() {
+    let bind = |host: IpAddr, port| {
+        Listener::bind((host, port).into(), Arc::new(identity()), ServerLimits::default()).unwrap()
+    };
+    let v4 = bind(Ipv4Addr::UNSPECIFIED.into(), 0);
+    let v6 = bind(Ipv6Addr::UNSPECIFIED.into(), v4.address().port());
+    assert_eq!(v6.address().port(), v4.address().port());
 }
