@@ -299,9 +299,7 @@ impl ReadHalf {
 
     fn open(&mut self, mut record: Vec<u8>) -> Result<Message> {
         let opened = self.opener.open(&mut record)?;
-        if opened.flags != 0 {
-            return Err(Error::Protocol("a flag that version 1 does not define"));
-        }
+        refuse_flags(opened.flags)?;
         self.heard = true;
         let (kind, stream, range) = (opened.kind, opened.stream, opened.content_range);
         record.truncate(range.end);
@@ -332,6 +330,11 @@ impl WriteHalf {
         let stream = self.stream.as_deref().ok_or(Error::Closed)?;
         socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write).map_err(lost)
     }
+}
+
+/// Version 1 defines no flag for any record (`docs/PROTOCOL.md` §6).
+pub(crate) fn refuse_flags(flags: u8) -> Result<()> {
+    if flags == 0 { Ok(()) } else { Err(Error::Protocol("a flag that version 1 does not define")) }
 }
 
 pub(crate) fn elapsed_ms(epoch: Instant) -> u64 {

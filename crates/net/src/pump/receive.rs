@@ -13,7 +13,7 @@ use super::wire::Wire;
 use super::{BodyResult, PumpSettings};
 use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE, data_record_len};
 use crate::error::{Error, Result};
-use crate::link::elapsed_ms;
+use crate::link::{elapsed_ms, refuse_flags};
 use crate::transfer::Phase as TransferPhase;
 
 /// Records whose content is gathered for one write.
@@ -137,9 +137,7 @@ impl Receiver<'_, '_> {
             }
             let record = &mut bytes[start..start + len];
             let opened = self.settings.opener.open(record)?;
-            if opened.flags != 0 {
-                return Err(Error::Protocol("a flag that version 1 does not define"));
-            }
+            refuse_flags(opened.flags)?;
             match opened.kind {
                 // A Stop may have crossed the end of an earlier body on the way.
                 InnerType::KeyUpdate | InnerType::Stop => {}

@@ -14,7 +14,7 @@ use super::wire::Wire;
 use super::{BodyResult, PumpSettings};
 use crate::buffer::{Buffer, data_record_len, record_content};
 use crate::error::{Error, Result};
-use crate::link::elapsed_ms;
+use crate::link::{elapsed_ms, refuse_flags};
 use crate::transfer::Phase as TransferPhase;
 
 /// Sends `length` bytes of `source` from `offset` on as one body over a blocking socket.
@@ -148,9 +148,7 @@ fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Opt
         record.truncate(filled + read);
     }
     let opened = settings.opener.open(&mut record)?;
-    if opened.flags != 0 {
-        return Err(Error::Protocol("a flag that version 1 does not define"));
-    }
+    refuse_flags(opened.flags)?;
     match (opened.kind, opened.stream) {
         (InnerType::Stop, stream) if stream == settings.stream => {
             Ok(Some(Error::PeerStopped(Reason::from_wire(opened.content)?)))

@@ -92,7 +92,17 @@ impl RawPeer {
 
     /// The sealed record. Making one and not sending it leaves a gap.
     pub(crate) fn seal(&mut self, kind: InnerType, stream: u32, content: &[u8]) -> Vec<u8> {
-        let head = Head { kind, flags: 0, stream };
+        self.seal_flagged(kind, 0, stream, content)
+    }
+
+    pub(crate) fn seal_flagged(
+        &mut self,
+        kind: InnerType,
+        flags: u8,
+        stream: u32,
+        content: &[u8],
+    ) -> Vec<u8> {
+        let head = Head { kind, flags, stream };
         let mut out = Vec::new();
         let sealer = &mut self.established.sealer;
         if kind == InnerType::KeyUpdate {

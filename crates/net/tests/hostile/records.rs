@@ -51,6 +51,30 @@ async fn a_body_that_nobody_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flags_that_nobody_has_defined() {
+    let refused = |ended: &Result<Vec<u8>, Error>| matches!(ended, Err(Error::Protocol(_)));
+    for flags in [1, 0x80] {
+        let (session, mut peer) = peers().await;
+        let record = peer.seal_flagged(InnerType::Control, flags, 0, b"flagged");
+        peer.send_bytes(&record).await;
+        let ended = within(session.next_control(NO_LIMIT)).await;
+        assert!(matches!(ended, Err(Error::Protocol(_))), "{ended:?}");
+        for kind in [InnerType::Data, InnerType::End] {
+            for is_pump in [true, false] {
+                let (session, mut peer) = peers().await;
+                let content = if kind == InnerType::End { end_of(b"").to_vec() } else { vec![7] };
+                let record = peer.seal_flagged(kind, flags, 1, &content);
+                peer.send_bytes(&record).await;
+                let ended =
+                    if is_pump { receive(&session, 1).await } else { read(&session, 1).await };
+                assert!(refused(&ended), "{kind:?}: {ended:?}");
+                assert!(session.is_closed());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_belong_into_a_body() {
     let end = end_of(b"onetwo");
     let records: [(InnerType, u32, &[u8]); 4] = [
