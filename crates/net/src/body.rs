@@ -30,6 +30,9 @@ pub struct BodyWriter {
     sent: u64,
     /// Last time that the peer was sent something.
     last: Instant,
+    /// Why the receiver wanted no more, where [`BodyWriter::keep_alive`] has heard it: the answer
+    /// to the next call, which is the first that can tell.
+    stopped: Option<Reason>,
     state: State,
 }
 
@@ -60,6 +63,7 @@ impl BodyWriter {
             hasher: RootHasher::new(),
             sent: 0,
             last: Instant::now(),
+            stopped: None,
             state: State::Open,
         }
     }
@@ -90,7 +94,12 @@ impl BodyWriter {
             return Ok(false);
         }
         if self.last.elapsed() >= KEEP_ALIVE {
-            self.check_stop().await?;
+            if let Err(error) = self.check_stop().await {
+                if let Error::PeerStopped(reason) = error {
+                    self.stopped = Some(reason);
+                }
+                return Err(error);
+            }
             self.send_data(&[]).await?;
         }
         Ok(true)
@@ -148,9 +157,7 @@ impl BodyWriter {
             &mut Vec<u8>,
         ) -> std::result::Result<(), e2eeftp_core::Error>,
     ) -> Result<()> {
-        if self.state == State::Over {
-            return Err(Error::Closed);
-        }
+        self.check_open()?;
         let Shared { link, settings, .. } = &*self.shared;
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
@@ -162,8 +169,17 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Looks whether the receiver has asked to stop; never waits.
+    fn check_open(&mut self) -> Result<()> {
+        match self.state {
+            State::Open => Ok(()),
+            State::Over => Err(self.stopped.take().map_or(Error::Closed, Error::PeerStopped)),
+        }
+    }
+
+    /// Looks whether the receiver has asked to stop; never waits. Once the body is over, what
+    /// arrives is not for it.
     async fn check_stop(&mut self) -> Result<()> {
+        self.check_open()?;
         let message = {
             let mut reader = self.shared.link.reader().await?;
             self.shared.link.try_receive(&mut reader)?

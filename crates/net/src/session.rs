@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     address: SocketAddr,
     pub(crate) settings: SessionSettings,
     closing: AtomicBool,
-    /// A place for the next pump, taken ahead.
-    reserved: Mutex<Option<OwnedSemaphorePermit>>,
+    /// A place for the next pump, taken ahead. Given back when the connection is dead.
+    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 /// What a session needs from the side that made it.
@@ -69,7 +69,9 @@ impl Session {
     ) -> Self {
         let Established { sealer, opener, exporter, session_id, .. } = established;
         let link = Arc::new(Link::new(stream, sealer, opener));
-        tokio::spawn(close_when_dead(Arc::clone(&link), settings.slot.take()));
+        let reserved = Arc::default();
+        let slot = settings.slot.take();
+        tokio::spawn(close_when_dead(Arc::clone(&link), Arc::clone(&reserved), slot));
         let closing = AtomicBool::new(false);
         Self {
             shared: Arc::new(Shared {
@@ -79,7 +81,7 @@ impl Session {
                 address,
                 settings,
                 closing,
-                reserved: Mutex::new(None),
+                reserved,
             }),
         }
     }
@@ -156,19 +158,28 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`], [`Error::Aborted`] after a cancel of `transfer`.
     pub async fn reserve_pump(&self, transfer: &Transfer) -> Result<()> {
+        // A place that was not used is as good as a new one; to wait for another beside it could
+        // be to wait for oneself.
+        if lock(&self.shared.reserved).is_none() {
+            let permit = self.pump_permit(transfer).await?;
+            *lock(&self.shared.reserved) = Some(permit);
+        }
+        if self.is_closed() {
+            drop(lock(&self.shared.reserved).take());
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
+    /// Waits for a free pump.
+    async fn pump_permit(&self, transfer: &Transfer) -> Result<OwnedSemaphorePermit> {
         let permit = tokio::select! {
             biased;
             () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
             () = transfer.cancelled() => return Err(Error::Aborted),
             permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
         };
-        let permit = permit.map_err(|_| Error::Closed)?;
-        *self.reserved() = Some(permit);
-        Ok(())
-    }
-
-    fn reserved(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
-        self.shared.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+        permit.map_err(|_| Error::Closed)
     }
 
     /// Sends `length` bytes of `source` from `offset` on as body `stream`, on a thread of its own.
@@ -270,17 +281,13 @@ impl Session {
         T: Send + 'static,
         F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
     {
-        let reserved = self.reserved().take();
-        let permit = if let Some(permit) = reserved {
-            permit
-        } else {
-            let permit = tokio::select! {
-                biased;
-                () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
-                () = transfer.cancelled() => return Err(self.decline(stream, direction).await),
-                permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
-            };
-            permit.map_err(|_| Error::Closed)?
+        let reserved = lock(&self.shared.reserved).take();
+        let permit = match reserved {
+            Some(permit) => permit,
+            None => match self.pump_permit(transfer).await {
+                Err(Error::Aborted) => return Err(self.decline(stream, direction).await),
+                permit => permit?,
+            },
         };
         let shared = Arc::clone(&self.shared);
         let transfer = transfer.clone();
@@ -323,10 +330,19 @@ impl Drop for Shared {
     }
 }
 
-/// Closes the socket and gives the place among the connections back as soon as the connection is
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes the socket and gives the places among connections and pumps back as soon as the connection is
 /// dead, no matter who still holds a handle of the session.
-async fn close_when_dead(link: Arc<Link>, slot: Option<OwnedSemaphorePermit>) {
+async fn close_when_dead(
+    link: Arc<Link>,
+    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    slot: Option<OwnedSemaphorePermit>,
+) {
     link.dead().cancelled().await;
+    drop(lock(&reserved).take());
     link.drop_sockets().await;
     drop(slot);
 }

@@ -458,3 +458,21 @@ async fn all_addresses_of_both_families_share_a_port() {
     let v6 = bind(Ipv6Addr::UNSPECIFIED.into(), v4.address().port());
     assert_eq!(v6.address().port(), v4.address().port());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reserved_place_is_given_back_with_its_connection_and_never_waited_for_twice() {
+    let mut limits = ServerLimits::default();
+    limits.max_transfers = 1;
+    let listener = listen(limits);
+    let first_client = dial_in(listener.address()).await.unwrap();
+    let second_client = dial_in(listener.address()).await.unwrap();
+    let (first, second) = (next(&listener).await.accept(), next(&listener).await.accept());
+    let transfer = Transfer::new();
+    within(first.reserve_pump(&transfer)).await.unwrap();
+    within(first.reserve_pump(&transfer)).await.unwrap();
+    // The handle of the dead session is still held, as JavaScript may hold it.
+    first.destroy();
+    within(second.reserve_pump(&transfer)).await.unwrap();
+    assert!(matches!(within(first.reserve_pump(&transfer)).await, Err(Error::Closed)));
+    drop((first_client, second_client));
+}
