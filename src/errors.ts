@@ -38,6 +38,7 @@ const rows = {
   E2EEFTP_SERVER_KEY_CHANGED: { status: null, exitCode: 4,   blame: 'peer',        retry: false },
   E2EEFTP_REFUSED:            { status: null, exitCode: 4,   blame: 'peer',        retry: false },
   E2EEFTP_INCOMPATIBLE:       { status: null, exitCode: 12,  blame: 'peer',        retry: false },
+  E2EEFTP_NO_BINARY:          { status: null, exitCode: 12,  blame: 'environment', retry: false },
   E2EEFTP_NOT_PERMITTED:      { status: 403,  exitCode: 5,   blame: 'caller',      retry: false },
   E2EEFTP_EXPIRED:            { status: 403,  exitCode: 5,   blame: 'caller',      retry: false },
   E2EEFTP_READ_ONLY:          { status: 403,  exitCode: 5,   blame: 'environment', retry: false },

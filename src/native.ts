@@ -4,6 +4,8 @@
  *
  * The addon's errors carry their code as a message prefix, `[E2EEFTP_CODE] text`.
  */
+// First: it says in clear words when there is no addon for this machine.
+import './native-binary.js';
 import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {

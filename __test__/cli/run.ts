@@ -83,10 +83,13 @@ export interface RunningServer {
 
 export class Sandbox {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'e2eeftp-cli-'));
+  readonly #program: readonly [node: string, main: string];
   readonly #running: Running[] = [];
   #serverCount = 0;
 
-  constructor() {
+  /** @param program the Node.js and the command line to run; by default this one and the one of this checkout. */
+  constructor(program: readonly [node: string, main: string] = [process.execPath, MAIN]) {
+    this.#program = program;
     for (const name of ['home', 'config', 'data', 'files']) mkdirSync(this.path(name));
   }
 
@@ -127,7 +130,7 @@ export class Sandbox {
 
   start(words: string[], options: RunOptions = {}): Running {
     const running = new Running(
-      spawn(process.execPath, [MAIN, ...words], {
+      spawn(this.#program[0], [this.#program[1], ...words], {
         cwd: options.cwd ?? this.dir,
         env: this.env(options.env),
         // A session of its own: there is no terminal to ask at.
@@ -147,7 +150,7 @@ export class Sandbox {
 
   /** Runs on a pseudo terminal; both output streams arrive on stdout. */
   terminal(words: string[], options: RunOptions = {}): Running {
-    const quoted = [process.execPath, MAIN, ...words].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`);
+    const quoted = [...this.#program, ...words].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`);
     const running = new Running(
       spawn('script', ['-qec', quoted.join(' '), '/dev/null'], {
         cwd: options.cwd ?? this.dir,

@@ -4,6 +4,7 @@ export const EXIT = {
   other: 1,
   usage: 2,
   partial: 10,
+  incompatible: 12,
   interrupted: 130,
   /** 128 + SIGPIPE: the reader of standard output went away. */
   brokenPipe: 141,

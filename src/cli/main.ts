@@ -2,7 +2,7 @@
 /** The program `e2eeftp`: runs one command line and ends with its exit code once everything written has left. */
 import { argumentWords } from './argument-words.js';
 import { EXIT } from './exit-code.js';
-import { runCommandLine } from './program.js';
+import { reportFailedStart, runCommandLine } from './program.js';
 
 /** A reader that went away (`e2eeftp ls … | head`) is no mistake of anybody. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -14,9 +14,7 @@ async function run(): Promise<number> {
   try {
     return await runCommandLine(await argumentWords(process.argv), process.env);
   } catch (error) {
-    // Only what kept the command line from starting gets here, such as a native addon for another platform.
-    process.stderr.write(`error[E2EEFTP_INTERNAL]: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT.other;
+    return reportFailedStart(process.argv.slice(2), process.env, error);
   }
 }
 

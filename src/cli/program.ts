@@ -21,6 +21,21 @@ function earlyOutput(words: readonly string[], env: NodeJS.ProcessEnv): Output {
   return new Output({ json, color: colorAllowed(!words.includes('--no-color'), env) });
 }
 
+/**
+ * Reports what kept a command line from starting, such as a native addon for another platform. The usual report needs
+ * the library, which may be what could not be loaded.
+ * @returns the exit code.
+ */
+export function reportFailedStart(words: readonly string[], env: NodeJS.ProcessEnv, thrown: unknown): number {
+  const missing = (thrown as { code?: unknown } | null)?.code === 'E2EEFTP_NO_BINARY';
+  const { message = String(thrown), hint = null } = thrown as { message?: string; hint?: string | null };
+  const code = missing ? 'E2EEFTP_NO_BINARY' : 'E2EEFTP_INTERNAL';
+  const output = earlyOutput(words, env);
+  if (output.json) output.event({ type: 'error', code, message, hint, file: null });
+  else output.error(`${output.style('red', `error[${code}]`)}: ${message}${hint === null ? '' : `\n  → ${hint}`}`);
+  return missing ? EXIT.incompatible : EXIT.other;
+}
+
 async function runVerb(verb: Verb, command: Command, env: NodeJS.ProcessEnv): Promise<number> {
   let globals: GlobalOptions;
   try {
