@@ -8,6 +8,9 @@
 #
 #   openssh-client  ssh-keygen checks our signatures and key files
 #   bsdutils        script gives the command line a terminal
+#   systemd         systemd-analyze checks the unit
+#   python3-venv    the linters for workflows and the container file come from PyPI
+#   binutils        objdump reads what a binary needs
 #   mount           small and read-only file systems for the storage tests
 set -eu
 
@@ -18,6 +21,9 @@ need() { # COMMAND PACKAGE
 need ssh-keygen openssh-client
 need script bsdutils
 need mount mount
+need systemd-analyze systemd
+need objdump binutils
+python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv"
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

@@ -16,9 +16,20 @@ const GROUPS = ['lint', 'rust', 'ts'];
 /** Written by `napi build` and kept under version control. */
 const GENERATED = ['index.js', 'index.d.ts'];
 /** Each is one check: it passes when its command, a script of package.json, ends with 0. */
-const LINTS = ['lint:rustfmt', 'lint:clippy', 'lint:oxlint', 'lint:prettier', 'lint:knip', 'lint:publint', 'lint:attw'];
+const LINTS = [
+  'lint:rustfmt',
+  'lint:clippy',
+  'lint:oxlint',
+  'lint:prettier',
+  'lint:knip',
+  'lint:publint',
+  'lint:attw',
+  'lint:workflows',
+  'lint:container',
+  'lint:systemd',
+];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
-const TEST_TOOLS = ['ssh-keygen', 'script', 'mount'];
+const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'systemd-analyze', 'objdump'];
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -39,7 +50,12 @@ await runMain(async () => {
     await check('build:ts');
     await check('build:tests');
   }
-  if (wanted.has('lint')) for (const lint of LINTS) await check(lint);
+  if (wanted.has('lint')) {
+    step('Linters for workflows and packaging');
+    // Where they can't be installed, the checks fail and say so.
+    await run('scripts/install-linters.sh', []);
+    for (const lint of LINTS) await check(lint);
+  }
   if (wanted.has('rust')) await count('test:rust', [], cargoCounter());
   if (wanted.has('ts')) await count('test:ts', ['--tap'], tapCounter());
   return report();

@@ -117,7 +117,7 @@ function isMusl(): boolean {
   }
 }
 
-const require = createRequire(new URL('../index.js', import.meta.url));
+const require = createRequire(new URL('../package.json', import.meta.url));
 const { version } = require('./package.json') as { version: string };
 const { platform, arch } = process;
 requireBinary(require, { platform, arch, musl: isMusl() }, version, process.env['NAPI_RS_NATIVE_LIBRARY_PATH']);

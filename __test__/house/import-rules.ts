@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number, folder: string
   [/^src\/e2eeftp\/client\//, 4, 'client'],
   [/^src\/e2eeftp\//, 3, 'e2eeftp'],
   [/^src\/(identity|accounts|storage)\//, 2, 'below'],
-  [/^src\/native\.ts$/, 1, 'native'],
+  [/^src\/native(-binary)?\.ts$/, 1, 'native'],
   [/^src\/errors\.ts$/, 0, 'errors'],
 ];
 

@@ -45,7 +45,8 @@ export function withoutComments(source: string): string {
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return MADE.has(entry.name) ? [] : walk(path);
+    if (MADE.has(entry.name)) return [];
+    if (entry.isDirectory()) return walk(path);
     return entry.isFile() && !/\.(node|tgz|log)$/.test(entry.name) ? [path] : [];
   });
 }

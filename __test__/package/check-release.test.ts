@@ -80,7 +80,8 @@ test('a binary that needs a newer C library than promised stops the release', as
 
 test('what a linker really writes is understood', async (t) => {
   const name = readdirSync(root).find((file) => /^e2eeftp\.linux-.*-gnu\.node$/.test(file));
-  if (process.platform !== 'linux' || name === undefined) return t.pass('this machine builds for another system');
+  t.not(name, undefined, 'the addon of this checkout, built for Linux with glibc');
+  if (name === undefined) return;
   const directory = await artifacts(t);
   const target = name.includes('arm64') ? 'aarch64-unknown-linux-gnu' : 'x86_64-unknown-linux-gnu';
   const file = join(directory, `binding-${target}`, 'e2eeftp.node');
