@@ -165,3 +165,57 @@ test('ctrl-C at the question ends with 130 and saves nothing', async (t) => {
   t.false(existsSync(box.path(KNOWN)));
   await server.stop();
 });
+
+test('what is remembered can be shown, hashed and forgotten', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  await box.keygen();
+  const key = box.path('config/e2eeftp/client_id.pub');
+  t.is((await box.run(['trust', 'files.example.org', key])).code, 0);
+  t.is((await box.run(['trust', 'backup.example.org:6001', key, '--hash'])).code, 0);
+  t.regex(box.read(KNOWN), /^files\.example\.org:5001 \S+ \S+\n\|1\|\S+ ssh-ed25519 \S+\n$/);
+  const listed = await box.run(['trust', '--list']);
+  t.regex(listed.stdout, /^files\.example\.org:5001 SHA256:\S+\n\|1\|\S+ SHA256:\S+\n$/);
+  const [entry] = events((await box.run(['trust', '--list', 'backup.example.org:6001', '--json'])).stdout);
+  t.like(entry, { type: 'result', verb: 'trust', result: { action: 'listed', host: null, port: null, line: 2 } });
+  const hashed = await box.run(['trust', '--hash-all']);
+  t.is(hashed.code, 0, hashed.stderr);
+  t.false(box.read(KNOWN).includes('example'));
+  t.is((await box.run(['trust', 'files.example.org', '--remove'])).code, 0);
+  t.is((await box.run(['trust', 'files.example.org', '--remove'])).code, 6);
+  t.is(box.read(KNOWN).split('\n').length, 2);
+  const environment = { E2EEFTP_HASH_KNOWN_SERVERS: '1' };
+  t.is((await box.run(['trust', 'third.example.org', key], { env: environment })).code, 0);
+  t.false(box.read(KNOWN).includes('third'));
+  for (const words of [['--list', '--remove', 'h'], ['--hash-all', 'h'], ['--remove', 'h', key], []]) {
+    t.is((await box.run(['trust', ...words])).code, 2, words.join(' '));
+  }
+});
+
+test('fingerprint shows words and the picture, and reads a key from standard input', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  await box.keygen();
+  const input = box.read('config/e2eeftp/client_id.pub');
+  const plain = await box.run(['fingerprint', '-'], { input });
+  t.regex(plain.stdout, /^SHA256:\S{43}\n$/);
+  t.is((await box.run(['fingerprint'])).stdout, plain.stdout);
+  const all = (await box.run(['fingerprint', '--words', '--art'])).stdout.split('\n');
+  t.is(`${all[0]}\n`, plain.stdout);
+  t.regex(all[1] ?? '', /^([a-z]+ ){11}[a-z]+$/);
+  t.is(all[2], '+--[ED25519 256]--+');
+  const [result] = events((await box.run(['fingerprint', '--json'])).stdout);
+  t.is(result?.type === 'result' ? (result.result['words'] as string[]).length : 0, 12);
+});
+
+test('with -v the question about an unknown server has all forms of the fingerprint', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const server = await box.ready();
+  const asked = box.terminal(['ls', '127.0.0.1:', '-v', '-P', String(server.port)]);
+  await asked.until(/Trust this server/);
+  t.regex(asked.stdout, /\r\n {2}([a-z]+ ){5}[a-z]+\r\n {2}([a-z]+ ){5}[a-z]+\r\n {2}\+--\[ED25519 256\]--\+/);
+  asked.child.stdin?.write('no\n');
+  t.is((await asked.result).code, 4);
+  await server.stop();
+});

@@ -1,5 +1,5 @@
 /** The question about a server whose key is not known yet. */
-import { displayName, serverName, type UnknownServer } from '../index.js';
+import { displayName, fingerprintWords, randomart, serverName, type UnknownServer } from '../index.js';
 import type { CliContext } from './context.js';
 import { askAtTerminal } from './terminal-question.js';
 
@@ -19,12 +19,21 @@ export async function confirmServerKey(context: CliContext, server: UnknownServe
   }
 }
 
+/** The same fingerprint as words and as a picture, for whoever compares by ear or eye. */
+async function otherForms(fingerprint: string): Promise<string> {
+  const words = await fingerprintWords(fingerprint);
+  const half = words.length / 2;
+  const lines = [words.slice(0, half).join(' '), words.slice(half).join(' '), ...randomart(fingerprint)];
+  return lines.map((line) => `  ${line}\n`).join('');
+}
+
 async function ask(context: CliContext, server: UnknownServer): Promise<boolean> {
   const { output, signal } = context;
   const name = displayName(serverName(server.host, server.port));
   const intro =
     `The server ${output.style('bold', name)} is not known yet. Its key has the fingerprint\n` +
     `  ${output.style('bold', server.fingerprint)}\n` +
+    (output.verbosity > 0 ? await otherForms(server.fingerprint) : '') +
     'Compare it with what its operator tells you (there: e2eeftp fingerprint known_server.pub).\n';
   let question = `${intro}Trust this server from now on? (yes, no, or paste the fingerprint) `;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

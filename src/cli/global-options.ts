@@ -47,6 +47,15 @@ function parseSwitch(text: string): boolean {
   throw new InvalidArgumentError('Give 1 or 0.');
 }
 
+/** A switch that has no option, only an environment variable. @throws InvalidArgumentError naming the variable. */
+export function switchFromEnvironment(env: NodeJS.ProcessEnv, name: string): boolean {
+  try {
+    return parseSwitch(env[name] ?? '');
+  } catch {
+    throw new InvalidArgumentError(`${name}: give 1 or 0.`);
+  }
+}
+
 function parseVerbosity(text: string): number {
   if (/^[0-2]$/.test(text)) return Number(text);
   throw new InvalidArgumentError('Give 0, 1 or 2.');

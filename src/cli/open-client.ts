@@ -13,6 +13,7 @@ import {
 import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
+import { switchFromEnvironment } from './global-options.js';
 import { PEER_GRACE_MS } from './interruption.js';
 
 /** `host` and `port` of an address: its own port wins over `-P`. */
@@ -28,6 +29,11 @@ export function endpoint(context: CliContext, peer: PeerAddress): { host: string
 /** The file of known servers. */
 export function knownServersFile(env: NodeJS.ProcessEnv): string {
   return join(clientDirectory(env), 'known_servers');
+}
+
+/** Whether new names are written there as hashes: `E2EEFTP_HASH_KNOWN_SERVERS`. */
+export function hashesKnownServers(env: NodeJS.ProcessEnv): boolean {
+  return switchFromEnvironment(env, 'E2EEFTP_HASH_KNOWN_SERVERS');
 }
 
 async function identityFile(context: CliContext): Promise<string> {
@@ -64,6 +70,7 @@ async function openClient(context: CliContext, peer: PeerAddress): Promise<Clien
     port,
     identity,
     knownServers: knownServersFile(env),
+    hashKnownServers: hashesKnownServers(env),
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
     ...timeLimits(globals.timeout),
     abortGraceMs: PEER_GRACE_MS,

@@ -1,4 +1,4 @@
-/** A public key as an argument: the key itself, or a file that holds a public or a private key. */
+/** A public key as an argument: the key itself, a file that holds a public or a private key, or `-` for standard input. */
 import { readFile } from 'node:fs/promises';
 import { E2eeftpError, Identity, looksLikePublicKey, parsePublicKey, type PublicKey } from '../index.js';
 
@@ -14,13 +14,14 @@ export interface KeyArgument {
 }
 
 /**
- * Reads `argument` as a public key, or as the path of a file with one key in it.
+ * Reads `argument` as a public key, as the path of a file with one key in it, or, for `-`, such a text from standard input.
  * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
  * control characters in a key line.
  */
 export async function readPublicKey(argument: string): Promise<KeyArgument> {
   if (looksLikePublicKey(argument)) checkKeyLine(argument);
   if (looksLikePublicKey(argument)) return { key: parsePublicKey(argument), comment: commentOf(argument) };
+  if (argument === '-') return readKeyText(await readStandardInput(), '-');
   return readPublicKeyFile(argument);
 }
 
@@ -33,17 +34,33 @@ export async function readPublicKeyFile(file: string): Promise<KeyArgument> {
     const hint = 'give a key (ssh-ed25519 … or 44 characters of base64) or the path of a key file';
     throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: neither a public key nor a readable file`, { cause, hint });
   }
-  if (text.length > MAX_KEY_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file} is too large for a key file`);
+  return readKeyText(text, file);
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > MAX_KEY_FILE) break;
+  }
+  return Buffer.concat(pieces);
+}
+
+function readKeyText(text: Buffer, file: string): KeyArgument {
+  const name = file === '-' ? 'standard input' : file;
+  if (text.length > MAX_KEY_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${name} is too large for a key file`);
   try {
     if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text.toString('latin1'))) {
-      return { key: Identity.parse(text).publicKey, comment: '', file };
+      return { key: Identity.parse(text).publicKey, comment: '', ...(file === '-' ? {} : { file }) };
     }
     const lines = text.toString('utf8').split(/\r?\n/);
     const content = lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n');
     checkKeyLine(content);
-    return { key: parsePublicKey(content), comment: commentOf(content), file };
+    return { key: parsePublicKey(content), comment: commentOf(content), ...(file === '-' ? {} : { file }) };
   } catch (error) {
-    throw E2eeftpError.is(error) ? error.within(file) : error;
+    throw E2eeftpError.is(error) ? error.within(name) : error;
   } finally {
     text.fill(0);
   }

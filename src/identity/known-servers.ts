@@ -1,20 +1,25 @@
 /**
  * Which key each server had when it was last trusted: the file `known_servers`, one server a line,
- * `host:port KEY [comment]`, and lines that start with `#`.
+ * `host:port KEY [comment]`, and lines that start with `#`. In place of `host:port` may stand its hash.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { isSystemError, makePrivateDirectory, reason, withFileLock, writeAtomically } from './atomic-file.js';
 import { splitLines } from './authorized-clients-text.js';
+import { hashServerName, isHashedServerName, isHashOfServerName } from './hashed-server-name.js';
 import { parsePublicKey } from './public-key.js';
 import type { PublicKey } from './public-key.js';
 import { parseServerName, serverName } from './server-address.js';
 
 /** One usable line of the file. */
 export interface KnownServer {
-  readonly host: string;
-  readonly port: number;
+  /** Name or address; `null` when only a hash of the name is on record. */
+  readonly host: string | null;
+  /** `null` when only a hash of the name is on record. */
+  readonly port: number | null;
+  /** What the line begins with: `host:port` as it was written, or `|1|salt|hash`. */
+  readonly name: string;
   readonly key: PublicKey;
   readonly comment: string;
   /** Line number, from 1. */
@@ -29,12 +34,20 @@ export interface Lookup {
   readonly entries: readonly KnownServer[];
 }
 
+/** Options of {@link KnownServers}. */
+export interface KnownServersOptions {
+  /** Write new names as hashes, so that the file does not tell which servers are known. @default false */
+  readonly hash?: boolean;
+}
+
 /** A `known_servers` file. Every call reads the file, every change writes it whole, with mode 0600. */
 export class KnownServers {
   readonly path: string;
+  readonly #hash: boolean;
 
-  constructor(path: string) {
+  constructor(path: string, options: KnownServersOptions = {}) {
     this.path = path;
+    this.#hash = options.hash ?? false;
   }
 
   /**
@@ -59,8 +72,7 @@ export class KnownServers {
 
   /** The lines for one server; usually none or one. */
   async find(host: string, port: number): Promise<readonly KnownServer[]> {
-    const name = serverName(host, port);
-    return (await this.entries()).filter((entry) => serverName(entry.host, entry.port) === name);
+    return (await this.entries()).filter((entry) => isFor(entry, host, port));
   }
 
   /** Adds a line beside those that are there; does nothing when the server already has this key. */
@@ -70,13 +82,13 @@ export class KnownServers {
         const entry = this.#parse(text, index + 1);
         return entry !== null && entry.key.base64 === key.base64 && isFor(entry, host, port);
       });
-      return there ? lines : [...lines, formatLine(host, port, key, comment)];
+      return there ? lines : [...lines, this.#format(host, port, key, comment)];
     });
   }
 
   /** Makes `key` the only one for the server. */
   async replace(host: string, port: number, key: PublicKey, comment = ''): Promise<void> {
-    await this.#change((lines) => [...this.#without(lines, host, port), formatLine(host, port, key, comment)]);
+    await this.#change((lines) => [...this.#without(lines, host, port), this.#format(host, port, key, comment)]);
   }
 
   /** Forgets the server; returns how many lines were removed. */
@@ -88,6 +100,27 @@ export class KnownServers {
       return kept;
     });
     return removed;
+  }
+
+  /** Replaces every name that can be read by its hash; returns how many. All else stays as it is. */
+  async hashNames(): Promise<number> {
+    let hashed = 0;
+    await this.#change((lines) => {
+      const after = lines.map((text, index) => {
+        const entry = this.#parse(text, index + 1);
+        if (entry === null || entry.host === null || entry.port === null) return text;
+        hashed += 1;
+        return text.replace(entry.name, () => hashServerName(serverName(entry.host ?? '', entry.port ?? 0)));
+      });
+      return hashed === 0 ? lines : after;
+    });
+    return hashed;
+  }
+
+  #format(host: string, port: number, key: PublicKey, comment: string): string {
+    const name = serverName(host, port);
+    const tail = comment.replace(/\s+/g, ' ').trim();
+    return `${this.#hash ? hashServerName(name) : name} ${key.openssh}${tail === '' ? '' : ` ${tail}`}`;
   }
 
   #without(lines: readonly string[], host: string, port: number): string[] {
@@ -122,12 +155,13 @@ export class KnownServers {
     const trimmed = text.trim();
     if (trimmed === '' || trimmed.startsWith('#')) return null;
     const match = /^(\S+)\s+(ssh-ed25519\s+\S+|\S+)(?:\s+(.*))?$/.exec(trimmed);
-    const name = parseServerName(match?.[1] ?? '');
-    if (match === null || name === null) {
+    const name = match?.[1] ?? '';
+    const server = isHashedServerName(name) ? { host: null, port: null } : parseServerName(name);
+    if (match === null || server === null) {
       throw new E2eeftpError('E2EEFTP_KEY_FILE', `${this.path} line ${line}: expected host:port KEY`);
     }
     try {
-      return { ...name, key: parsePublicKey(match[2] ?? ''), comment: match[3] ?? '', line };
+      return { ...server, name, key: parsePublicKey(match[2] ?? ''), comment: match[3] ?? '', line };
     } catch (error) {
       throw E2eeftpError.is(error) ? error.within(`${this.path} line ${line}`) : error;
     }
@@ -135,10 +169,7 @@ export class KnownServers {
 }
 
 function isFor(entry: KnownServer, host: string, port: number): boolean {
-  return serverName(entry.host, entry.port) === serverName(host, port);
-}
-
-function formatLine(host: string, port: number, key: PublicKey, comment: string): string {
-  const tail = comment.replace(/\s+/g, ' ').trim();
-  return `${serverName(host, port)} ${key.openssh}${tail === '' ? '' : ` ${tail}`}`;
+  const name = serverName(host, port);
+  if (entry.host === null || entry.port === null) return isHashOfServerName(entry.name, name);
+  return serverName(entry.host, entry.port) === name;
 }

@@ -1,10 +1,11 @@
-/** `e2eeftp trust`: remembers a server's key. */
-import type { Command } from 'commander';
+/** `e2eeftp trust`: remembers a server's key, and shows, hashes or forgets what is remembered. */
+import type { Command, OptionValues } from 'commander';
 import {
   displayName,
   E2eeftpError,
   fetchServerKey,
   isFingerprint,
+  type KnownServer,
   KnownServers,
   looksLikeFingerprint,
   type PublicKey,
@@ -13,7 +14,7 @@ import {
 import { parsePeer } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { confirmServerKey } from '../first-contact.js';
-import { endpoint, knownServersFile } from '../open-client.js';
+import { endpoint, hashesKnownServers, knownServersFile } from '../open-client.js';
 import { readPublicKey } from '../public-key-argument.js';
 
 interface Server {
@@ -65,12 +66,69 @@ async function fetchKeyAndAsk(context: CliContext, server: Server, known: KnownS
   });
 }
 
-async function run(context: CliContext, operands: string[]): Promise<void> {
-  const { output, env } = context;
-  const [peer = '', ...rest] = operands;
+function list(context: CliContext, entries: readonly KnownServer[]): void {
+  const { output } = context;
+  for (const { host, port, name, key, comment, line } of entries) {
+    const { fingerprint } = key;
+    if (output.json) {
+      const result = { action: 'listed', host, port, fingerprint, publicKey: key.openssh, comment, line };
+      output.event({ type: 'result', verb: 'trust', result });
+    } else {
+      const shown = host === null || port === null ? name : serverName(host, port);
+      output.data(displayName(`${shown} ${fingerprint}${comment === '' ? '' : ` ${comment}`}`));
+    }
+  }
+}
+
+async function remove(context: CliContext, known: KnownServers, server: Server): Promise<void> {
+  const { output } = context;
+  const removed = await known.remove(server.host, server.port);
+  if (removed === 0) throw new E2eeftpError('E2EEFTP_NOT_FOUND', `${server.name} is not in ${known.path}`);
+  if (output.json) {
+    const { host, port } = server;
+    output.event({
+      type: 'result',
+      verb: 'trust',
+      result: { action: 'removed', host, port, removed, file: known.path },
+    });
+  } else output.note(`${displayName(server.name)} is no longer trusted (${displayName(known.path)})`);
+}
+
+async function hashAll(context: CliContext, known: KnownServers): Promise<void> {
+  const { output } = context;
+  const hashed = await known.hashNames();
+  if (output.json) {
+    output.event({ type: 'result', verb: 'trust', result: { action: 'hashed', hashed, file: known.path } });
+  } else output.note(`${hashed} ${hashed === 1 ? 'name' : 'names'} hashed in ${displayName(known.path)}`);
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
+  const { env } = context;
+  const known = new KnownServers(knownServersFile(env), { hash: options['hash'] === true || hashesKnownServers(env) });
+  const [peer, ...rest] = operands;
+  const modes = ['list', 'remove', 'hashAll'].filter((mode) => options[mode] === true);
+  if (
+    modes.length > 1 ||
+    (modes.length > 0 && rest.length > 0) ||
+    (options['hashAll'] === true && peer !== undefined)
+  ) {
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', '--list, --remove and --hash-all stand alone, without a key');
+  }
+  if (options['hashAll'] === true) return hashAll(context, known);
+  if (peer === undefined) {
+    if (options['list'] === true) return list(context, await known.entries());
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'name the server');
+  }
   const { host, port } = endpoint(context, parsePeer(peer));
   const server: Server = { host, port, name: serverName(host, port) };
-  const known = new KnownServers(knownServersFile(env));
+  if (options['list'] === true) return list(context, await known.find(host, port));
+  if (options['remove'] === true) return remove(context, known, server);
+  return trust(context, known, server, rest);
+}
+
+async function trust(context: CliContext, known: KnownServers, server: Server, rest: string[]): Promise<void> {
+  const { output } = context;
+  const { host, port } = server;
   const given = rest.length > 0 ? rest.join(' ') : context.globals.serverKey;
   let key: PublicKey;
   if (given === undefined) key = await fetchKeyAndAsk(context, server, known);
@@ -103,8 +161,12 @@ export const verb: Verb = {
   ],
   configure(command: Command): void {
     command
-      .argument('<peer>', 'a server, with :PORT if it is not the default')
-      .argument('[key|fingerprint...]', 'what its operator told you: a key, a file that holds it, or a fingerprint');
+      .argument('[peer]', 'a server, with :PORT if it is not the default')
+      .argument('[key|fingerprint...]', 'what its operator told you: a key, a file that holds it, or a fingerprint')
+      .option('--list', 'show what is remembered, of one server or of all')
+      .option('--remove', 'forget the server')
+      .option('--hash', 'write the name as a hash, so that the file does not tell it')
+      .option('--hash-all', 'replace every name in the file by its hash');
   },
   run,
 };

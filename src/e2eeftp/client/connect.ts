@@ -44,6 +44,8 @@ export interface ConnectOptions {
   readonly serverKey?: string;
   /** File of known servers. @default known_servers in the client's directory */
   readonly knownServers?: string;
+  /** Write names that come onto record as hashes, so that the file does not tell them. @default false */
+  readonly hashKnownServers?: boolean;
   /**
    * Asked about a server that is not on record; `true` puts its key on record. It may take its time: no connection is
    * open meanwhile. A server whose key has changed is never asked about. @default refuse
@@ -75,7 +77,9 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   signal?.throwIfAborted();
   const target = checkTarget(options);
   const identity = await loadIdentity(options);
-  const known = new KnownServers(options.knownServers ?? join(clientDirectory(), 'known_servers'));
+  const known = new KnownServers(options.knownServers ?? join(clientDirectory(), 'known_servers'), {
+    hash: options.hashKnownServers ?? false,
+  });
   let judge: Judge;
   if (options.serverKey !== undefined) {
     judge = pinned(target, await resolveServerKey(options.serverKey, target.host, target.port));
