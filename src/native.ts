@@ -22,6 +22,7 @@ export {
   NativeTransfer,
   NativeView,
   openLocalSource,
+  parseNetwork,
   parsePublicKey as parsePublicKeyNative,
   stageLocal,
 } from '../index.js';
