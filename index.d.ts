@@ -56,6 +56,11 @@ export declare class NativeIncoming {
   get clientKey(): PublicKeyInfo
   get peerHost(): string
   get peerPort(): number
+  /**
+   * Turns the peer away unless it connects from one of `networks`, and tells whether it may
+   * stay. Throws, and turns it away, when one of them is no network.
+   */
+  onlyFrom(networks: Array<string>): Promise<boolean>
   /** Lets the peer in and sends the first control message. */
   accept(ready: Uint8Array): Promise<NativeSession>
   /** Turns the peer away without a reason. */
@@ -66,6 +71,8 @@ export declare class NativeIncoming {
 export declare class NativeListener {
   /** Binds an address and starts to accept. */
   static bind(identity: NativeIdentity, options: NativeListenOptions): Promise<NativeListener>
+  /** Binds a further address for the same identity; every limit counts over both together. */
+  bindBeside(host: string, port: number): Promise<NativeListener>
   get host(): string
   get port(): number
   get stats(): NativeListenerStats
@@ -290,6 +297,12 @@ export interface NativeSweepReport {
 
 /** Opens one of the user's own files for reading. */
 export declare function openLocalSource(path: Uint8Array): Promise<NativeSource>
+
+/**
+ * The canonical text of a network such as `10.0.0.0/8` or `2001:db8::1`; throws
+ * `E2EEFTP_INVALID_ARGUMENT` for anything else.
+ */
+export declare function parseNetwork(text: string): string
 
 /** Reads a public key: base64 of the raw key, an OpenSSH line, or PEM. */
 export declare function parsePublicKey(text: string): PublicKeyInfo

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, openLocalSource, parsePublicKey, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, openLocalSource, parseNetwork, parsePublicKey, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -789,6 +789,7 @@ export { NativeTransfer }
 export { NativeView }
 export { connect }
 export { openLocalSource }
+export { parseNetwork }
 export { parsePublicKey }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

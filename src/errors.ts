@@ -60,6 +60,7 @@ const rows = {
   E2EEFTP_INTEGRITY:          { status: 422,  exitCode: 8,   blame: 'peer',        retry: true  },
   E2EEFTP_RATE_LIMITED:       { status: 429,  exitCode: 3,   blame: 'caller',      retry: true  },
   E2EEFTP_SHUTTING_DOWN:      { status: 503,  exitCode: 3,   blame: 'environment', retry: true  },
+  E2EEFTP_HOOK_TIMEOUT:       { status: 503,  exitCode: 1,   blame: 'environment', retry: true  },
   E2EEFTP_TOO_MANY_OPEN:      { status: 503,  exitCode: 1,   blame: 'environment', retry: true  },
   E2EEFTP_SERVER_ERROR:       { status: 500,  exitCode: 1,   blame: 'peer',        retry: true  },
   E2EEFTP_IO:                 { status: 500,  exitCode: 1,   blame: 'environment', retry: true  },

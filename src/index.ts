@@ -22,9 +22,14 @@ export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
-export type { ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
+export type { LoginEvent, LoginRefusal, ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
 export type { Logger } from './server/logger.js';
 export { Session } from './server/session.js';
+
+export { allow, deny, rewrite, supply } from './hooks/verdict.js';
+export type { Rewritten, SuppliedBody, SuppliedReply, Verdict } from './hooks/verdict.js';
+export type { AfterHook, BeforeHook, HookResult } from './hooks/hook-registry.js';
+export type { Operation, OperationResult } from './hooks/operation.js';
 
 export type {
   BodySource,

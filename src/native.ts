@@ -24,6 +24,7 @@ export {
   NativeTransfer,
   NativeView,
   openLocalSource,
+  parseNetwork,
   parsePublicKey as parsePublicKeyNative,
   stageLocal,
 } from '../index.js';

@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly [pattern: RegExp, floor: number, folder: string
   [/^src\/server\//, 4, 'server'],
   [/^src\/e2eeftp\/client\//, 4, 'client'],
   [/^src\/e2eeftp\//, 3, 'e2eeftp'],
-  [/^src\/(identity|accounts|storage)\//, 2, 'below'],
+  [/^src\/(identity|accounts|storage|hooks)\//, 2, 'below'],
   [/^src\/native(-binary)?\.ts$/, 1, 'native'],
   [/^src\/errors\.ts$/, 0, 'errors'],
 ];

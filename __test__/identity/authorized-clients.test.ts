@@ -66,13 +66,36 @@ test('options combine', (t) => {
       maxSize: 2 ** 20,
       expiresAt: null,
       user: 'acme',
+      from: null,
     },
   );
 });
 
+test('from: networks and addresses in their one form', (t) => {
+  const { from } = parseClientOptions(
+    'from="10.0.0.0/8, 2001:DB8::/32,192.168.1.7,::ffff:172.16.0.0/108,::1",read-only',
+  );
+  t.deepEqual(from, ['10.0.0.0/8', '2001:db8::/32', '192.168.1.7/32', '172.16.0.0/12', '::1/128']);
+  t.deepEqual(parseClientOptions('from=192.168.1.7,no-delete').from, ['192.168.1.7/32']);
+  t.is(parseClientOptions('read-only').from, null);
+});
+
 test('an option list that is not understood in full is refused', (t) => {
   const bad = [
-    'from="10.0.0.0/8"',
+    'from',
+    'from=""',
+    'from=","',
+    'from="10.0.0.0/8,"',
+    'from=10.0.0.0/8,192.168.1.7',
+    'from="10.0.0.0/33"',
+    'from="10.1.2.3/8"',
+    'from="!10.0.0.0/8"',
+    'from="10.0.0.0/8,!10.1.0.0/16"',
+    'from="10.*"',
+    'from="example.org"',
+    'from="2001:db8::/129"',
+    'from="::ffff:10.0.0.0/95"',
+    'from="10.0.0.0/8 192.168.1.7"',
     'colour=blue',
     'read-only,',
     ',read-only',
@@ -112,7 +135,7 @@ test('a line that can’t be used is skipped with a warning that names it, and t
   const text = [
     'nonsense',
     a.base64,
-    `from="10.0.0.0/8" ${b.openssh}`,
+    `from="10.0.0.0/33" ${b.openssh}`,
     `colour=blue ${b.openssh}`,
     ssh,
     `${a.base64} again`,
@@ -127,7 +150,7 @@ test('a line that can’t be used is skipped with a warning that names it, and t
     warnings.map(({ line }) => line),
     [1, 3, 4, 5, 6, 7, 8, 10],
   );
-  t.regex(warnings[1]?.message ?? '', /not supported yet/);
+  t.regex(warnings[1]?.message ?? '', /from: "10\.0\.0\.0\/33" is not a network/);
   t.regex(warnings[4]?.message ?? '', /line 2/);
   for (const { message } of warnings) t.false(message.includes('\u001b'));
 });

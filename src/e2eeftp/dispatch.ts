@@ -3,15 +3,19 @@
  * and the session is in step for the next request.
  */
 import { randomBytes } from 'node:crypto';
-import { E2eeftpError, errorTable } from '../errors.js';
+import { E2eeftpError, codeForStatus, errorTable } from '../errors.js';
+import type { HookRegistry } from '../hooks/hook-registry.js';
+import { Denial } from '../hooks/verdict.js';
 import { isExpired } from '../storage/grant.js';
 import { isBodySource } from './body-pieces.js';
 import type { CommandRegistry, CommandReply, HandlerResult } from './command-registry.js';
 import type { ControlValue } from './control-value.js';
 import type { Exchange } from './exchange.js';
+import { HookedRequest } from './hooked-request.js';
 import type { Request } from './request.js';
 import { RequestContext } from './request-context.js';
 import { STATUS_FAILURE, STATUS_OK } from './status.js';
+import { answerSupplied } from './supplied-reply.js';
 import { displayName } from '../storage/display-name.js';
 
 /** How a request ended. */
@@ -29,48 +33,111 @@ const MAX_TEXT = 1000;
 /** Members that the protocol itself uses. */
 const protocolMembers: ReadonlySet<string> = new Set(['id', 'status', 'text', 'body', 'code', 'reference']);
 
+/** The final reply of a request, encoded, and what it says. */
+interface FinalReply {
+  readonly message: Buffer;
+  readonly outcome: Outcome;
+}
+
 /**
- * Runs a request and sends its final reply.
+ * Runs a request between its hooks and sends its final reply. The after hooks hear of the result when the reply is
+ * decided and before it is sent: a client that was told of a success can rely on what they have done.
  *
  * @throws only when the session died: nothing more can be sent.
  */
-export async function dispatch(registry: CommandRegistry, request: Request, exchange: Exchange): Promise<Outcome> {
+export async function dispatch(
+  registry: CommandRegistry,
+  hooks: HookRegistry,
+  request: Request,
+  exchange: Exchange,
+): Promise<Outcome> {
+  const running = new RunningRequest(registry, hooks, request, exchange);
   let failure: unknown;
+  let reply: FinalReply | null = null;
   try {
-    const reply = await run(registry, request, exchange);
-    const { status, text, members, body } = readReply(reply);
-    await exchange.endBody();
-    if (body !== null) await exchange.sendBody(body, exchange.announcement);
-    await exchange.reply(status, text, members);
-    return { status, error: null, reference: null };
+    reply = await running.run();
   } catch (error) {
     failure = error;
   }
-  if (exchange.isDead) throw failure;
   try {
-    await exchange.endBody();
-    return await answerFailure(exchange, failure);
+    if (reply === null) {
+      if (exchange.isDead) throw failure;
+      await exchange.endBody();
+      reply = failureReply(exchange, failure);
+    }
   } catch (lost) {
-    // Nobody is left to be told: the log has to know of an application's fault, and of what closed the session.
-    throw E2eeftpError.is(failure) && !E2eeftpError.is(lost, 'E2EEFTP_CLOSED') ? lost : failure;
+    await running.hooked?.after({ status: null, error: asError(failure) });
+    throw worthReporting(failure, lost);
   }
+  await running.hooked?.after(reply.outcome);
+  try {
+    await exchange.send(reply.message);
+  } catch (lost) {
+    throw failure === undefined ? lost : worthReporting(failure, lost);
+  }
+  return reply.outcome;
 }
 
 /** Answers a request that is not to be run with a code of the table. */
 export async function refuse(exchange: Exchange, error: E2eeftpError): Promise<Outcome> {
-  return answerFailure(exchange, error);
+  const { message, outcome } = failureReply(exchange, error);
+  await exchange.send(message);
+  return outcome;
 }
 
-async function run(registry: CommandRegistry, request: Request, exchange: Exchange): Promise<HandlerResult> {
-  const { grant } = exchange.session;
-  if (isExpired(grant)) throw new E2eeftpError('E2EEFTP_EXPIRED', 'Not permitted: the access of this key has expired');
-  const command = registry.get(request.verb);
-  if (command === undefined) throw new E2eeftpError('E2EEFTP_UNKNOWN_COMMAND', 'Invalid Command');
-  if (command.handler === undefined) throw new E2eeftpError('E2EEFTP_NOT_IMPLEMENTED', 'Command not implemented');
-  const context = new RequestContext(request.verb, request.args, exchange);
-  const { permission = null } = command;
-  if (permission !== null) context.require(permission);
-  return command.handler(context);
+/** Nobody is left to be told: the log has to know of an application's fault, and of what closed the session. */
+function worthReporting(failure: unknown, lost: unknown): unknown {
+  return E2eeftpError.is(failure) && !E2eeftpError.is(lost, 'E2EEFTP_CLOSED') ? lost : failure;
+}
+
+function asError(failure: unknown): Error {
+  return failure instanceof Error
+    ? failure
+    : new Error('a handler threw something that is no error', { cause: failure });
+}
+
+/** One request up to its final reply. */
+class RunningRequest {
+  /** Set as soon as the request is known to be for a command that has hooks. */
+  hooked: HookedRequest | null = null;
+  readonly #registry: CommandRegistry;
+  readonly #hooks: HookRegistry;
+  readonly #request: Request;
+  readonly #exchange: Exchange;
+
+  constructor(registry: CommandRegistry, hooks: HookRegistry, request: Request, exchange: Exchange) {
+    this.#registry = registry;
+    this.#hooks = hooks;
+    this.#request = request;
+    this.#exchange = exchange;
+  }
+
+  async run(): Promise<FinalReply> {
+    const exchange = this.#exchange;
+    const { status, text, members, body } = readReply(await this.#handle());
+    await exchange.endBody();
+    if (body !== null) await exchange.sendBody(body, exchange.announcement);
+    const error = status < STATUS_FAILURE ? null : new E2eeftpError(codeForStatus(status), text, { status });
+    return { message: exchange.encode(status, text, members), outcome: { status, error, reference: null } };
+  }
+
+  async #handle(): Promise<HandlerResult> {
+    const { verb, args } = this.#request;
+    const { grant } = this.#exchange.session;
+    const command = this.#registry.get(verb);
+    if (command?.handler !== undefined) this.hooked = HookedRequest.of(this.#hooks, this.#request, this.#exchange);
+    if (isExpired(grant))
+      throw new E2eeftpError('E2EEFTP_EXPIRED', 'Not permitted: the access of this key has expired');
+    if (command === undefined) throw new E2eeftpError('E2EEFTP_UNKNOWN_COMMAND', 'Invalid Command');
+    if (command.handler === undefined) throw new E2eeftpError('E2EEFTP_NOT_IMPLEMENTED', 'Command not implemented');
+    const asked = new RequestContext(verb, args, this.#exchange);
+    const { permission = null } = command;
+    if (permission !== null) asked.require(permission);
+    if (this.hooked === null) return command.handler(asked);
+    const decided = await this.hooked.before();
+    const context = new RequestContext(verb, decided.args, this.#exchange);
+    return decided.supplied === null ? command.handler(context) : answerSupplied(context, decided.supplied);
+  }
 }
 
 interface CheckedReply {
@@ -97,24 +164,33 @@ function readReply(reply: HandlerResult): CheckedReply {
   return { status, text, members, body };
 }
 
-async function answerFailure(exchange: Exchange, failure: unknown): Promise<Outcome> {
+function failureReply(exchange: Exchange, failure: unknown): FinalReply {
+  const answer = (
+    status: number,
+    text: string,
+    members: { readonly [member: string]: string },
+    error: E2eeftpError,
+    reference: string | null = null,
+  ): FinalReply => ({ message: exchange.encode(status, text, members), outcome: { status, error, reference } });
+  if (failure instanceof Denial) {
+    const { status, code, message } = failure;
+    const error = new E2eeftpError(code, message, { status, cause: failure });
+    return answer(status, wireText(message), { code }, error);
+  }
   const error = E2eeftpError.is(failure) ? failure : null;
   const row = error === null ? null : errorTable[error.code];
   if (error !== null && row !== null && row.status !== null && row.status !== 500) {
     const status = isFailure(error.status) ? error.status : row.status;
-    await exchange.reply(status, wireText(error.message), { code: error.code });
-    return { status, error, reference: null };
+    return answer(status, wireText(error.message), { code: error.code }, error);
   }
   if (error !== null && (error.code === 'E2EEFTP_PEER_STOPPED' || error.code === 'E2EEFTP_PEER_ABORTED')) {
-    await exchange.reply(400, wireText(error.message), { code: error.code });
-    return { status: 400, error, reference: null };
+    return answer(400, wireText(error.message), { code: error.code }, error);
   }
   const reference = randomBytes(6).toString('hex');
   const code = error?.code === 'E2EEFTP_IO' ? error.code : 'E2EEFTP_SERVER_ERROR';
-  await exchange.reply(500, `Server error, reference ${reference}`, { code, reference });
   const wrapped =
     error ?? new E2eeftpError('E2EEFTP_SERVER_ERROR', 'a command handler failed', { cause: failure, reference });
-  return { status: 500, error: wrapped, reference };
+  return answer(500, `Server error, reference ${reference}`, { code, reference }, wrapped, reference);
 }
 
 function isFailure(status: number | undefined): status is number {

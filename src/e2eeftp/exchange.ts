@@ -20,7 +20,7 @@ import { encodeControl } from './control-codec.js';
 import type { ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
 import type { Peer } from './request-context.js';
-import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY } from './status.js';
+import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK, AT_WORK_MS } from './status.js';
 
 /** What the requests of one session share. */
 export interface SessionState {
@@ -63,6 +63,7 @@ export class Exchange {
   readonly notes: unknown[] = [];
   #reader: NativeBodyReader | null = null;
   #bodyAsked = false;
+  #replyBegun = false;
   #dead = false;
 
   constructor(session: SessionState, id: number) {
@@ -77,8 +78,40 @@ export class Exchange {
 
   /** Sends a reply or a provisional reply. */
   async reply(status: number, text: string, members: Members = {}): Promise<void> {
-    const message = encodeControl({ ...members, id: this.id, status, text });
+    await this.send(this.encode(status, text, members));
+  }
+
+  /** A reply for {@link send}. @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` when it can't travel. */
+  encode(status: number, text: string, members: Members = {}): Buffer {
+    return encodeControl({ ...members, id: this.id, status, text });
+  }
+
+  /** Sends what {@link encode} made. */
+  async send(message: Buffer): Promise<void> {
     await this.#watch(() => this.session.channel.sendControl(message));
+  }
+
+  /**
+   * Runs `work`, which may take its time, and tells the client meanwhile that its request is being worked on. Only
+   * outside of a body, and when nothing else is sent.
+   */
+  async patiently<T>(work: () => Promise<T>): Promise<T> {
+    let telling = null as Promise<void> | null;
+    const tell = async (): Promise<void> => {
+      // A session that died meanwhile is noticed by whoever sends the next reply.
+      if (!this.#dead) await this.reply(STATUS_AT_WORK, 'At work').catch(() => undefined);
+      telling = null;
+    };
+    const timer = setInterval(() => {
+      telling ??= tell();
+    }, AT_WORK_MS);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      // Nothing may overtake it: after the next reply a body may run.
+      await telling;
+    }
   }
 
   /** Asks for the request's body and receives it into a staged file. */
@@ -87,7 +120,7 @@ export class Exchange {
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
       // Only a transfer that can start at once is begun: one that waits would look stalled to the client.
-      await channel.reservePump(transfer);
+      await this.patiently(() => channel.reservePump(transfer));
       await this.reply(STATUS_SEND_BODY, 'Send the file');
       return channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1);
     });
@@ -98,7 +131,8 @@ export class Exchange {
     const { size } = source.metadata;
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
-      await channel.reservePump(transfer);
+      await this.patiently(() => channel.reservePump(transfer));
+      this.#replyBegun = true;
       await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
       return channel.sendFile(transfer, source, this.id, 0, size);
     });
@@ -106,6 +140,7 @@ export class Exchange {
 
   /** Announces a body with `members` and sends what `source` yields. */
   async sendBody(source: BodySource, members: Members): Promise<BodyResult> {
+    this.#replyBegun = true;
     await this.reply(STATUS_BODY_FOLLOWS, 'Body follows', members);
     const writer = this.session.channel.bodyWriter(this.id);
     try {
@@ -158,6 +193,13 @@ export class Exchange {
   }
 
   #askOnce(): void {
+    // The other order would break the session.
+    if (this.#replyBegun) {
+      throw new E2eeftpError(
+        'E2EEFTP_INVALID_ARGUMENT',
+        'the body of a request is read before that of the reply begins',
+      );
+    }
     if (this.#bodyAsked) throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a request has only one body');
     this.#bodyAsked = true;
   }

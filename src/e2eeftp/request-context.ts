@@ -2,20 +2,13 @@
  * What a command handler sees of the request it answers.
  */
 import { E2eeftpError } from '../errors.js';
+import type { Peer } from '../identity/peer.js';
 import type { Grant } from '../storage/grant.js';
 import { ControlReader } from './control-value.js';
 import type { ControlMap } from './control-value.js';
 import type { Exchange } from './exchange.js';
 
-/** The other end of a session. */
-export interface Peer {
-  readonly host: string;
-  readonly port: number;
-  /** Fingerprint of the key that the client proved to have, `SHA256:…`. */
-  readonly fingerprint: string;
-  /** That key as an OpenSSH line. */
-  readonly key: string;
-}
+export type { Peer } from '../identity/peer.js';
 
 /** One request, from its arrival to its final reply. */
 export class RequestContext {

@@ -42,10 +42,20 @@ export class AuthorizedClients {
     return [...this.#clients.values()];
   }
 
+  /** Changes whenever the file was found changed; `null` while it can't be read. */
+  get version(): string | null {
+    return this.#version;
+  }
+
+  /** The grant of a key as of the last reading; `null` when it was not listed. */
+  known(key: PublicKey): Grant | null {
+    return this.#clients.get(key.base64)?.grant ?? null;
+  }
+
   /** The grant of a key, or `null` when it is not listed. Looks first whether the file has changed. */
   async lookup(key: PublicKey): Promise<Grant | null> {
     await this.refresh();
-    return this.#clients.get(key.base64)?.grant ?? null;
+    return this.known(key);
   }
 
   /**

@@ -1,10 +1,11 @@
 /**
  * The options before a key in `authorized_clients.pub`, and the grant they amount to.
  *
- * An option narrows what the key may do; none of them widens it. An option that is not known, or known but not enforced
- * yet, refuses the whole line: a restriction that is silently ignored would be worse than no access.
+ * An option narrows what the key may do; none of them widens it. An option that is not known refuses the whole line: a
+ * restriction that is silently ignored would be worse than no access.
  */
 import { E2eeftpError } from '../errors.js';
+import { nativeSync, parseNetwork } from '../native.js';
 import { fullGrant } from '../storage/grant.js';
 import type { Grant } from '../storage/grant.js';
 
@@ -24,6 +25,7 @@ const units: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20,
  * | `max-size=10G` | largest file it may store; bytes, or with `K M G T` (powers of 1024) |
  * | `expires=2027-01-31` | works through the end of that day in UTC; a full time stamp with zone is accepted too |
  * | `user=NAME` | label for logs and handlers |
+ * | `from="10.0.0.0/8,2001:db8::/32"` | it may log in from these networks and addresses only |
  *
  * @throws E2eeftpError `E2EEFTP_CONFIG` with the reason when the list is not understood in full.
  */
@@ -83,10 +85,24 @@ function applyOption(name: string, value: string | undefined): Partial<Grant> {
     case 'user':
       return { user: withValue(name, value) };
     case 'from':
-      throw refuse('option from is not supported yet');
+      return { from: parseNetworks(withValue(name, value)) };
     default:
       throw refuse(`unknown option ${name}`);
   }
+}
+
+/** Networks in their one form. Host names, wildcards and `!` are refused: they are no addresses, or would widen. */
+function parseNetworks(value: string): readonly string[] {
+  const networks = value.split(',').map((each) => {
+    const text = each.trim();
+    try {
+      return nativeSync(() => parseNetwork(text));
+    } catch (error) {
+      if (!E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT')) throw error;
+      throw refuse(`from: "${text}" is not a network such as 10.0.0.0/8 or 2001:db8::1`);
+    }
+  });
+  return Object.freeze(networks);
 }
 
 function parsePath(value: string): string {

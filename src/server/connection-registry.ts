@@ -37,21 +37,14 @@ export class ConnectionRegistry {
     await Promise.all(
       this.list()
         .filter((session) => !session.isBusy)
-        .map(async (session) => {
-          try {
-            await session.end();
-          } catch (error) {
-            // It ended by itself in the meantime, or can't be told: either way it has to go.
-            if (!E2eeftpError.is(error)) throw error;
-            session.destroy();
-          }
-        }),
+        .map((session) => session.close()),
     );
   }
 
   /** Aborts whatever runs and ends every session; resolves when all are gone. */
   async cut(): Promise<void> {
-    await Promise.all(this.list().map((session) => session.cut()));
+    const reason = new E2eeftpError('E2EEFTP_SHUTTING_DOWN', 'The server is shutting down');
+    await Promise.all(this.list().map((session) => session.cut(reason)));
   }
 
   /** Resolves when no session is open. */

@@ -1,6 +1,6 @@
 /**
- * Events that can't hurt the server: a listener that throws is reported, and an `error` without a listener is logged
- * instead of ending the process.
+ * Events that can't hurt the server: a listener that throws or rejects is reported, and an `error` without a listener is
+ * logged instead of ending the process.
  */
 import type { EventEmitter } from 'node:events';
 import type { ServerEvents, ServerWarning } from './events.js';
@@ -18,20 +18,16 @@ export class EventHub {
     this.#logger = logger;
   }
 
-  /** Emits an event; a listener that throws becomes an `error` event. */
-  emit<K extends 'session' | 'transfer'>(name: K, ...args: ServerEvents[K]): void {
-    try {
-      (this.#emitter as EventEmitter).emit(name, ...args);
-    } catch (error) {
-      this.error(error, `a listener of the event ${name} failed`);
-    }
+  /** Emits an event. A listener that throws or rejects becomes an `error` event, and the others hear of it all the same. */
+  emit<K extends 'login' | 'session' | 'transfer' | 'warning'>(name: K, ...args: ServerEvents[K]): void {
+    this.#deliver(name, args, (error) => this.error(error, `a listener of the event ${name} failed`));
   }
 
   /** Logs a warning, and emits it: at once, or with {@link start} when it comes before that. */
   warning(warning: ServerWarning): void {
     const { message, ...where } = warning;
     this.#logger.warn(where, message);
-    if (this.#early === null) this.#emitWarning(warning);
+    if (this.#early === null) this.emit('warning', warning);
     else this.#early.push(warning);
   }
 
@@ -39,29 +35,27 @@ export class EventHub {
   start(): void {
     const early = this.#early ?? [];
     this.#early = null;
-    for (const warning of early) this.#emitWarning(warning);
-  }
-
-  #emitWarning(warning: ServerWarning): void {
-    try {
-      this.#emitter.emit('warning', warning);
-    } catch (error) {
-      this.error(error, 'a listener of the event warning failed');
-    }
+    for (const warning of early) this.emit('warning', warning);
   }
 
   /** Logs and emits a failure of the server or the application. */
   error(error: unknown, text: string, fields: object = {}): void {
     this.#logger.error({ ...fields, err: error }, text);
-    if (this.#emitter.listenerCount('error') === 0) return;
     const failure = error instanceof Error ? error : new Error(text, { cause: error });
-    try {
-      this.#emitter.emit('error', failure);
-    } catch (thrown) {
-      // The last resort failed: as in any Node program, an uncaught exception.
-      queueMicrotask(() => {
-        throw thrown;
-      });
+    // To emit this one, too, could go on for ever.
+    this.#deliver('error', [failure], (thrown) => {
+      this.#logger.error({ err: thrown }, 'a listener of the event error failed');
+    });
+  }
+
+  /** Calls the listeners as the emitter would, but one that fails does not keep the others from hearing. */
+  #deliver(name: keyof ServerEvents, args: readonly unknown[], onFailure: (error: unknown) => void): void {
+    for (const listener of this.#emitter.rawListeners(name) as ((...all: unknown[]) => unknown)[]) {
+      try {
+        Promise.resolve(Reflect.apply(listener, this.#emitter, args)).catch(onFailure);
+      } catch (error) {
+        onFailure(error);
+      }
     }
   }
 }

@@ -20,6 +20,25 @@ export interface TransferEvent {
   readonly seconds: number;
 }
 
+/**
+ * Why a client with a proved key was not let in: its key is not listed; its grant has expired; it connects from an
+ * address outside of `from`; the server is closing; it left before it was let in; the decision failed (see `error`).
+ */
+export type LoginRefusal = 'unknown-key' | 'expired' | 'address' | 'closing' | 'left' | 'error';
+
+/** A client that has proved which key it has, and what became of it. */
+export interface LoginEvent {
+  readonly accepted: boolean;
+  /** `null` when it was let in. The client is told nothing of it. */
+  readonly reason: LoginRefusal | null;
+  /** Label from the grant, or the fingerprint; the latter also for a client whose key is not listed. */
+  readonly user: string;
+  /** Fingerprint of the client's key. */
+  readonly fingerprint: string;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Something that the operator should look at. */
 export interface ServerWarning {
   readonly message: string;
@@ -31,7 +50,9 @@ export interface ServerWarning {
 
 /** Names and arguments of a server's events. */
 export interface ServerEvents {
-  /** A client has logged in. */
+  /** A client has proved its key: it was let in, or refused. */
+  login: [LoginEvent];
+  /** A client has logged in; before its first request is read. `session.closed` resolves when it has gone. */
   session: [Session];
   /** A file is complete. */
   transfer: [TransferEvent];

@@ -54,7 +54,7 @@ export interface ServerOptions {
   readonly idleTimeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
   readonly stallTimeoutMs?: number;
-  /** Most sessions at a time on each listening address. @default 4096 */
+  /** Most sessions at a time, over all addresses. @default 4096 */
   readonly maxConnections?: number;
   /** Most handshakes at a time. @default 256 */
   readonly maxHalfOpen?: number;
@@ -64,6 +64,8 @@ export interface ServerOptions {
   readonly handshakeBurst?: number;
   /** Most files that move at a time; more wait. @default the native layer's */
   readonly maxTransfers?: number;
+  /** How long a hook, or a function that decides about a key, may take, in milliseconds; then it denies. @default 30_000 */
+  readonly hookTimeoutMs?: number;
   /** @default no log */
   readonly logger?: Logger;
 }
@@ -90,6 +92,7 @@ export interface ResolvedOptions {
   readonly readOnly: boolean;
   readonly durability: Durability;
   readonly idleTimeoutMs: number;
+  readonly hookTimeoutMs: number;
   readonly limits: NativeLimits;
   readonly logger: Logger;
 }
@@ -115,6 +118,7 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'readOnly',
   'durability',
   'idleTimeoutMs',
+  'hookTimeoutMs',
   'logger',
 ]);
 const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'classic', 'accounts']);
@@ -138,6 +142,10 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   }
   const idleTimeoutMs = options.idleTimeoutMs ?? 900_000;
   if (!(Number.isSafeInteger(idleTimeoutMs) && idleTimeoutMs >= 0)) throw invalid('idleTimeoutMs', 'a whole number');
+  const hookTimeoutMs = options.hookTimeoutMs ?? 30_000;
+  if (!(Number.isSafeInteger(hookTimeoutMs) && hookTimeoutMs >= 1 && hookTimeoutMs < 2 ** 31)) {
+    throw invalid('hookTimeoutMs', 'a whole number from 1 on');
+  }
   const durability = options.durability ?? 'file';
   if (!durabilities.includes(durability)) throw invalid('durability', durabilities.join(', '));
   return {
@@ -149,6 +157,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     readOnly: options.readOnly ?? false,
     durability,
     idleTimeoutMs,
+    hookTimeoutMs,
     limits,
     logger: options.logger ?? silentLogger,
   };

@@ -2,10 +2,6 @@
  * The server: one identity, one root, one list of clients, offered on one or more addresses.
  */
 import { EventEmitter } from 'node:events';
-import { lookup } from 'node:dns/promises';
-import { mkdir } from 'node:fs/promises';
-import { isIP } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { E2eeftpError } from '../errors.js';
 import { CommandRegistry } from '../e2eeftp/command-registry.js';
 import type { CommandDefinition, CommandReply } from '../e2eeftp/command-registry.js';
@@ -16,24 +12,25 @@ import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
-import { encodeControl } from '../e2eeftp/control-codec.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
 import type { RequestContext } from '../e2eeftp/request-context.js';
-import { PROTOCOL_VERSION, SOFTWARE, STATUS_OK } from '../e2eeftp/status.js';
-import { reason } from '../identity/atomic-file.js';
-import { AuthorizedClients } from '../identity/authorized-clients.js';
+import { HookRegistry } from '../hooks/hook-registry.js';
+import type { AfterHook, BeforeHook } from '../hooks/hook-registry.js';
+import type { AuthorizedClients } from '../identity/authorized-clients.js';
 import type { Identity } from '../identity/identity.js';
-import { openServerData, serverDataPaths } from '../identity/server-data.js';
-import { NativeListener, NativeStorage, native, nativeSync } from '../native.js';
+import { native } from '../native.js';
 import type { NativeIncoming } from '../native.js';
-import { Admission, openGrant } from './admission.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
 import type { ServerEvents } from './events.js';
-import { refuseExposedPaths } from './exposed-paths.js';
+import { Listeners } from './listeners.js';
+import { logIn } from './login.js';
 import { resolveOptions } from './options.js';
 import type { Endpoint, ResolvedOptions, ServerOptions } from './options.js';
-import { Session } from './session.js';
+import { prepareServer } from './prepare.js';
+import type { Prepared } from './prepare.js';
+import { Revocation } from './revocation.js';
+import type { Session } from './session.js';
 import { reportAnswer, reportEnd } from './session-report.js';
 import { runSession } from './session-loop.js';
 
@@ -42,17 +39,6 @@ export interface CloseOptions {
   /** How long running requests may take to finish, in milliseconds. @default 10_000 */
   readonly graceMs?: number;
 }
-
-/** What {@link Server.prepare} makes. */
-interface Prepared {
-  readonly identity: Identity;
-  readonly root: NativeStorage;
-  readonly admission: Admission;
-  readonly clients: AuthorizedClients | null;
-}
-
-/** Pause after the listener failed, e.g. for want of file descriptors. */
-const ACCEPT_RETRY_MS = 100;
 
 /**
  * A server. To change a built-in command, register another one under its verb or override its method
@@ -64,8 +50,11 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #connections = new ConnectionRegistry();
   readonly #reservations = new NameReservations();
   readonly #events: EventHub;
-  readonly #listeners: NativeListener[] = [];
-  #accepting: readonly Promise<void>[] = [];
+  readonly #hooks: HookRegistry;
+  readonly #listeners = new Listeners();
+  #accepting: Promise<void> = Promise.resolve();
+  /** Carries changes of the file of keys to the open sessions; `null` when a function decides. */
+  #revocation: Revocation | null = null;
   #prepared: Promise<Prepared> | null = null;
   #ready: Prepared | null = null;
   #listening: Promise<void> | null = null;
@@ -75,12 +64,15 @@ export class Server extends EventEmitter<ServerEvents> {
     super();
     this.#options = resolveOptions(options);
     this.#events = new EventHub(this, this.#options.logger);
+    this.#hooks = new HookRegistry(this.#options.hookTimeoutMs, (error, { verb, user }, when) =>
+      this.#events.error(error, `a hook failed ${when} an operation`, { verb, user }),
+    );
     registerBuiltIns(this.#registry, this);
   }
 
   /** The addresses that are listened on, with the ports that were picked. Empty before `listen()`. */
   get addresses(): readonly Required<Endpoint>[] {
-    return this.#listeners.map(({ host, port }) => ({ host, port }));
+    return this.#listeners.addresses;
   }
 
   /** Fingerprint of the server's key, `SHA256:…`: what a client is told to expect. */
@@ -114,14 +106,27 @@ export class Server extends EventEmitter<ServerEvents> {
     return this;
   }
 
-  /** Not there yet: throws `E2EEFTP_UNSUPPORTED`. */
-  before(operation: string, _hook: (...args: never[]) => unknown): this {
-    throw hooksUnsupported('before', operation);
+  /**
+   * Adds a hook that decides about an operation before it runs: see `docs/EXTENDING.md`. Hooks run in the order in
+   * which they were added; one that throws or takes longer than `hookTimeoutMs` denies.
+   *
+   * @param operation a verb in any case, or `'*'` for all.
+   * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for something else, and while listening for a verb that is not there.
+   */
+  before(operation: string, hook: BeforeHook): this {
+    this.#hooks.addBefore(operation, hook);
+    if (this.#listening !== null) this.#checkHooks();
+    return this;
   }
 
-  /** Not there yet: throws `E2EEFTP_UNSUPPORTED`. */
-  after(operation: string, _hook: (...args: never[]) => unknown): this {
-    throw hooksUnsupported('after', operation);
+  /**
+   * Adds a hook that hears how an operation ended, whatever the end, before the client does. It can't change it: what
+   * it throws is logged and emitted as `error`. As {@link before} otherwise.
+   */
+  after(operation: string, hook: AfterHook): this {
+    this.#hooks.addAfter(operation, hook);
+    if (this.#listening !== null) this.#checkHooks();
+    return this;
   }
 
   /**
@@ -131,7 +136,7 @@ export class Server extends EventEmitter<ServerEvents> {
    * `E2EEFTP_KEY_FILE`, `E2EEFTP_IO` and what the root's file system says.
    */
   async prepare(): Promise<this> {
-    this.#prepared ??= this.#prepare().catch((error: unknown) => {
+    this.#prepared ??= prepareServer(this.#options, this.#events).catch((error: unknown) => {
       this.#prepared = null;
       throw error;
     });
@@ -144,7 +149,8 @@ export class Server extends EventEmitter<ServerEvents> {
    *
    * Emits the warnings that came up before.
    *
-   * @throws E2eeftpError as {@link prepare}, and when an address can't be listened on; it may then be tried again.
+   * @throws E2eeftpError as {@link prepare}, `E2EEFTP_INVALID_ARGUMENT` when a hook is for a verb that is not there, and
+   * when an address can't be listened on; it may then be tried again.
    */
   async listen(): Promise<this> {
     if (this.#closing !== null) throw new E2eeftpError('E2EEFTP_CLOSED', 'the server was closed');
@@ -156,9 +162,15 @@ export class Server extends EventEmitter<ServerEvents> {
     return this;
   }
 
-  /** Reads the file of authorized keys again if it has changed; it is also looked at before each login. */
+  /**
+   * Reads the file of authorized keys again if it has changed. It is also looked at before each login and every two
+   * seconds; what it says now counts at once for the sessions that are open: see `docs/CLI.md`.
+   *
+   * @throws E2eeftpError `E2EEFTP_IO` when it can't be read; nobody is let in then, and open sessions go on.
+   */
   async reload(): Promise<void> {
-    await this.#require().clients?.refresh();
+    if (this.#revocation === null) await this.#require().clients?.refresh();
+    else await this.#revocation.reload();
   }
 
   /**
@@ -210,52 +222,23 @@ export class Server extends EventEmitter<ServerEvents> {
     return statCommand(context);
   }
 
-  async #prepare(): Promise<Prepared> {
-    const { dataDir, root, authorizedClients, readOnly, logger } = this.#options;
-    let { identity } = this.#options;
-    await refuseExposedPaths(root, [
-      ...(identity === null ? [dataDir, serverDataPaths(dataDir).key] : []),
-      ...(typeof authorizedClients === 'string' ? [authorizedClients] : []),
-    ]);
-    if (identity === null) {
-      const data = await openServerData(dataDir);
-      for (const message of data.warnings) this.#events.warning({ message });
-      if (data.created) logger.info({ file: data.paths.key }, 'made a new server identity');
-      identity = data.identity;
-    }
-    await mkdir(root, { recursive: true }).catch((error: unknown) => {
-      throw new E2eeftpError('E2EEFTP_IO', `cannot create ${root}: ${reason(error)}`, { cause: error });
-    });
-    const storage = nativeSync(() => NativeStorage.open(root));
-    const clients =
-      typeof authorizedClients === 'string'
-        ? new AuthorizedClients(authorizedClients, ({ line, message }) =>
-            this.#events.warning({ message, file: authorizedClients, ...(line > 0 ? { line } : {}) }),
-          )
-        : null;
-    await clients?.refresh();
-    const judge = typeof authorizedClients === 'function' ? authorizedClients : (clients ?? (() => null));
-    return { identity, root: storage, admission: new Admission(judge, readOnly), clients };
-  }
-
   async #listen(): Promise<void> {
     await this.prepare();
     this.#events.start();
-    const { identity, root } = this.#require();
+    const { identity, root, admission, clients } = this.#require();
     const { limits, listen, logger } = this.#options;
-    try {
-      for (const endpoint of listen) {
-        const host = await addressOf(endpoint.host);
-        const { port } = endpoint;
-        const listener = await identity.withKey((key) => NativeListener.bind(key, { ...limits, host, port }));
-        this.#listeners.push(listener);
-      }
-      if (this.#closing !== null) throw new E2eeftpError('E2EEFTP_CLOSED', 'the server was closed');
-    } catch (error) {
-      for (const listener of this.#listeners.splice(0)) listener.close();
-      throw error;
+    this.#checkHooks();
+    await this.#listeners.bind(identity, listen, limits);
+    if (clients !== null) {
+      const sessions = (): readonly Session[] => this.sessions;
+      this.#revocation = new Revocation({ clients, admission, sessions, events: this.#events, logger });
+      this.#revocation.start();
     }
-    this.#accepting = this.#listeners.map((listener) => this.#guard(this.#accept(listener)));
+    const accepting = this.#listeners.accept({
+      onIncoming: (incoming) => void this.#guard(this.#admit(incoming)),
+      onError: (error) => this.#events.error(error, 'cannot accept a connection'),
+    });
+    this.#accepting = this.#guard(accepting);
     logger.info({ addresses: this.addresses, fingerprint: this.fingerprint }, 'listening');
     // What uploads that were cut short by a crash left behind. It takes its time and nothing waits for it.
     native(() => root.sweep()).then(
@@ -264,56 +247,18 @@ export class Server extends EventEmitter<ServerEvents> {
     );
   }
 
-  async #accept(listener: NativeListener): Promise<void> {
-    for (;;) {
-      try {
-        const incoming = await native(() => listener.next());
-        if (incoming === null || incoming === undefined) return;
-        void this.#guard(this.#admit(incoming));
-      } catch (error) {
-        if (this.#closing !== null) return;
-        this.#events.error(error, 'cannot accept a connection');
-        await delay(ACCEPT_RETRY_MS);
-      }
-    }
-  }
-
   async #admit(incoming: NativeIncoming): Promise<void> {
-    const { logger } = this.#options;
-    const key = nativeSync(() => incoming.clientKey);
-    const info = { host: incoming.peerHost, port: incoming.peerPort };
-    const peer = { ...info, fingerprint: key.fingerprint, key: key.openssh };
-    let session: Session;
-    try {
-      const grant = await this.#require().admission.judge(key, info);
-      if (grant === null || this.#closing !== null) {
-        logger.info(peer, 'refused a client');
-        await native(() => incoming.refuse());
-        return;
-      }
-      const opened = await openGrant(this.#require().root, grant);
-      const ready = encodeControl({
-        id: 0,
-        status: STATUS_OK,
-        text: 'ready',
-        software: SOFTWARE,
-        protocol: PROTOCOL_VERSION,
-      });
-      const channel = await native(() => incoming.accept(ready)).catch((error: unknown) => {
-        logger.debug({ ...peer, err: error }, 'a client left during its login');
-        return null;
-      });
-      if (channel === null) return;
-      const parts = { channel, grant, peer, ...opened, reservations: this.#reservations };
-      session = new Session(this.#connections.nextId(), parts);
-    } catch (error) {
-      this.#events.error(error, 'cannot decide about a client, which was refused', peer);
-      await native(() => incoming.refuse()).catch((failure: unknown) => {
-        logger.debug({ ...peer, err: failure }, 'a client left during its login');
-      });
-      return;
-    }
-    await this.#serve(session);
+    const { admission, root } = this.#require();
+    const session = await logIn(incoming, {
+      admission,
+      root,
+      reservations: this.#reservations,
+      events: this.#events,
+      logger: this.#options.logger,
+      isClosing: () => this.#closing !== null,
+      nextId: () => this.#connections.nextId(),
+    });
+    if (session !== null) await this.#serve(session);
   }
 
   async #serve(session: Session): Promise<void> {
@@ -322,10 +267,12 @@ export class Server extends EventEmitter<ServerEvents> {
     logger.info({ session: session.id, user: session.user, ...session.peer }, 'session opened');
     this.#events.emit('session', session);
     try {
-      // The server began to close while this client logged in.
+      // The server began to close, or the list of clients changed, while this client logged in.
       if (this.#closing !== null) await session.end();
+      this.#revocation?.check(session);
       await runSession(session, {
         registry: this.#registry,
+        hooks: this.#hooks,
         idleTimeoutMs,
         isClosing: () => this.#closing !== null,
         onAnswered: (...answer) => reportAnswer(session, logger, this.#events, ...answer),
@@ -341,13 +288,14 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   async #close(): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
     this.#ready?.root.stopSweep();
     await this.#listening?.catch(() => undefined);
-    for (const listener of this.#listeners) listener.close();
+    this.#listeners.close();
+    this.#revocation?.stop();
     await this.#connections.endIdle();
     await this.#connections.whenEmpty();
-    await Promise.all(this.#accepting);
+    await this.#accepting;
     this.#options.logger.info({}, 'closed');
   }
 
@@ -356,27 +304,20 @@ export class Server extends EventEmitter<ServerEvents> {
     return task.catch((error: unknown) => this.#events.error(error, 'a task of the server failed'));
   }
 
+  /** A hook for a verb that is misspelt would never run. */
+  #checkHooks(): void {
+    const missing = this.#hooks.names().find((name) => this.#registry.get(name) === undefined);
+    if (missing === undefined) return;
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `there is a hook for ${missing}, which is no command`);
+  }
+
   #require(): Prepared {
     if (this.#ready !== null) return this.#ready;
     throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'the server is not prepared: call prepare() or listen() first');
   }
 }
 
-/** The listener takes addresses only. */
-async function addressOf(host: string): Promise<string> {
-  if (isIP(host) !== 0) return host;
-  try {
-    return (await lookup(host)).address;
-  } catch (error) {
-    throw new E2eeftpError('E2EEFTP_UNKNOWN_HOST', `cannot look up ${host}`, { cause: error });
-  }
-}
-
 /** A server that is prepared: its fingerprint is known, and `listen()` starts it. */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   return new Server(options).prepare();
-}
-
-function hooksUnsupported(name: string, operation: string): E2eeftpError {
-  return new E2eeftpError('E2EEFTP_UNSUPPORTED', `server.${name}('${operation}', …) is not supported yet`);
 }

@@ -2,6 +2,7 @@
  * The life of a session after login: one request after the other, until either side ends it.
  */
 import { E2eeftpError } from '../errors.js';
+import type { HookRegistry } from '../hooks/hook-registry.js';
 import type { CommandRegistry } from '../e2eeftp/command-registry.js';
 import { dispatch, refuse } from '../e2eeftp/dispatch.js';
 import type { Outcome } from '../e2eeftp/dispatch.js';
@@ -17,6 +18,7 @@ const MAX_MALFORMED_IN_A_ROW = 8;
 /** What the loop needs to know, and whom it tells. */
 export interface LoopOptions {
   readonly registry: CommandRegistry;
+  readonly hooks: HookRegistry;
   readonly idleTimeoutMs: number;
   /** Whether new requests are to be refused because the server shuts down. */
   readonly isClosing: () => boolean;
@@ -44,7 +46,7 @@ export async function runSession(session: Session, options: LoopOptions): Promis
     const outcome = await session.answering(() => answer(read, exchange, options));
     const verb = read instanceof MalformedRequest ? null : read.verb;
     options.onAnswered(verb, outcome, exchange, (performance.now() - started) / 1000);
-    if (options.isClosing() || malformed >= MAX_MALFORMED_IN_A_ROW) {
+    if (options.isClosing() || session.isEnding || malformed >= MAX_MALFORMED_IN_A_ROW) {
       await session.end();
       return;
     }
@@ -65,5 +67,5 @@ function answer(read: Request | MalformedRequest, exchange: Exchange, options: L
   if (options.isClosing()) {
     return refuse(exchange, new E2eeftpError('E2EEFTP_SHUTTING_DOWN', 'The server is shutting down'));
   }
-  return dispatch(options.registry, read, exchange);
+  return dispatch(options.registry, options.hooks, read, exchange);
 }

@@ -37,6 +37,7 @@ export class Session {
   readonly #abort = new AbortController();
   #resolveClosed: () => void = () => undefined;
   #isBusy = false;
+  #isEnding = false;
   #isOver = false;
   #requests = 0;
 
@@ -61,10 +62,33 @@ export class Session {
     return this.#requests;
   }
 
+  /**
+   * Ends the session after the request that is being answered, at once when there is none; resolves when it is over. The
+   * client is told good-bye. Any number of calls.
+   */
+  async close(): Promise<void> {
+    this.#isEnding = true;
+    if (!this.#isBusy) {
+      try {
+        await this.end();
+      } catch (error) {
+        // It ended by itself in the meantime, or can't be told: either way it has to go.
+        if (!E2eeftpError.is(error)) throw error;
+        this.destroy();
+      }
+    }
+    await this.closed;
+  }
+
   /** Ends the session at once, without telling the client why. A transfer under way leaves nothing behind. */
   destroy(): void {
     this.#abort.abort(new E2eeftpError('E2EEFTP_CLOSED', 'The session was ended by the server'));
     this.#parts.channel.destroy();
+  }
+
+  /** Whether the session is to end after the request that is being answered. @internal */
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   /** What the requests of this session share. @internal */
@@ -89,11 +113,12 @@ export class Session {
   }
 
   /**
-   * Aborts the running request. After a second the connection is dropped, after another one a handler that still does
-   * not return is left to itself. @internal
+   * Aborts the running request, whose client is told `reason`, and ends the session. After a second the connection is
+   * dropped, after another one a handler that still does not return is left to itself. @internal
    */
-  async cut(): Promise<void> {
-    this.#abort.abort(new E2eeftpError('E2EEFTP_SHUTTING_DOWN', 'The server is shutting down'));
+  async cut(reason: E2eeftpError): Promise<void> {
+    this.#isEnding = true;
+    this.#abort.abort(reason);
     const drop = setTimeout(() => this.#parts.channel.destroy(), CUT_MS);
     const giveUp = setTimeout(() => this.over(), 2 * CUT_MS);
     await this.closed;

@@ -28,6 +28,8 @@ export interface Grant {
   readonly expiresAt: Date | null;
   /** Label for logs and handlers. */
   readonly user: string | null;
+  /** Networks that it must connect from, such as `10.0.0.0/8` or `2001:db8::1`; `null` = from anywhere. */
+  readonly from: readonly string[] | null;
 }
 
 /** Every permission, no limit, the whole root. */
@@ -41,6 +43,7 @@ export const fullGrant: Grant = Object.freeze({
   maxSize: null,
   expiresAt: null,
   user: null,
+  from: null,
 });
 
 /**
@@ -60,19 +63,33 @@ export function completeGrant(given: Partial<Grant>): Grant {
     maxSize: given.maxSize ?? null,
     expiresAt: given.expiresAt ?? null,
     user: given.user ?? null,
+    from: given.from ?? null,
   };
   for (const name of ['read', 'write', 'list', 'delete', 'overwrite'] as const) {
     if (typeof grant[name] !== 'boolean') throw invalid(`grant.${name}`, 'a boolean');
   }
   if (typeof grant.path !== 'string') throw invalid('grant.path', 'a string');
   if (grant.user !== null && typeof grant.user !== 'string') throw invalid('grant.user', 'a string');
+  if (grant.from !== null && !(Array.isArray(grant.from) && grant.from.every((each) => typeof each === 'string'))) {
+    throw invalid('grant.from', 'a list of networks');
+  }
   if (grant.maxSize !== null && !(Number.isSafeInteger(grant.maxSize) && grant.maxSize >= 0)) {
     throw invalid('grant.maxSize', 'a whole number of bytes');
   }
   if (grant.expiresAt !== null && !(grant.expiresAt instanceof Date && !Number.isNaN(grant.expiresAt.getTime()))) {
     throw invalid('grant.expiresAt', 'a valid Date');
   }
-  return Object.freeze(grant);
+  return Object.freeze({ ...grant, from: grant.from === null ? null : Object.freeze([...grant.from]) });
+}
+
+/** Whether two grants permit the same. */
+export function isSameGrant(one: Grant, other: Grant): boolean {
+  return (Object.keys(fullGrant) as (keyof Grant)[]).every((name) => {
+    const [a, b] = [one[name], other[name]];
+    if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime();
+    if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, at) => each === b[at]);
+    return a === b;
+  });
 }
 
 /** `grant` without the right to change anything. */

@@ -56,6 +56,20 @@ export function pathToBytes(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/**
+ * A remote path in its one form: `/a/b`, counted from the client's root whether it starts with `/` or not; `/` is the
+ * root. As the storage reads it, which refuses more.
+ *
+ * @throws E2eeftpError `E2EEFTP_BAD_PATH` when a component is `..` or there is a NUL character.
+ */
+export function canonicalPath(path: string): string {
+  const components = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (components.includes('..') || path.includes('\0')) {
+    throw new E2eeftpError('E2EEFTP_BAD_PATH', 'Bad path: a component is .. or holds a NUL byte');
+  }
+  return `/${components.join('/')}`;
+}
+
 /** The last component of a remote path, ignoring slashes at its end; `''` for the root. */
 export function remoteBaseName(path: string): string {
   const trimmed = path.replace(/\/+$/, '');

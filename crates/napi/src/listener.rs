@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use e2eeftp_net::{Incoming, Listener, ServerLimits};
+use e2eeftp_net::{Incoming, Listener, Network, ServerLimits};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
@@ -82,13 +82,26 @@ impl NativeListener {
         identity: &NativeIdentity,
         options: NativeListenOptions,
     ) -> napi::Result<PromiseRaw<'env, NativeListener>> {
-        let host: IpAddr = options.host.parse().map_err(|_| {
-            thrown("E2EEFTP_INVALID_ARGUMENT", "the listening address must be an IP address")
-        })?;
+        let host = listening_address(&options.host)?;
         let key = Arc::clone(&identity.key);
         promise(env, async move {
             let limits = ServerLimits::from(&options);
             let listener = Listener::bind((host, options.port).into(), key, limits).or_throw()?;
+            Ok(NativeListener { listener: Arc::new(listener) })
+        })
+    }
+
+    /// Binds a further address for the same identity; every limit counts over both together.
+    #[napi]
+    pub fn bind_beside<'env>(
+        &self,
+        env: &'env Env,
+        host: String,
+        port: u16,
+    ) -> napi::Result<PromiseRaw<'env, NativeListener>> {
+        let (host, listener) = (listening_address(&host)?, Arc::clone(&self.listener));
+        promise(env, async move {
+            let listener = listener.bind_beside((host, port).into()).or_throw()?;
             Ok(NativeListener { listener: Arc::new(listener) })
         })
     }
@@ -134,10 +147,30 @@ impl NativeListener {
     }
 }
 
+fn listening_address(host: &str) -> napi::Result<IpAddr> {
+    host.parse().map_err(|_| {
+        thrown("E2EEFTP_INVALID_ARGUMENT", "the listening address must be an IP address")
+    })
+}
+
+/// The canonical text of a network such as `10.0.0.0/8` or `2001:db8::1`; throws
+/// `E2EEFTP_INVALID_ARGUMENT` for anything else.
+#[napi(catch_unwind)]
+pub fn parse_network(text: String) -> napi::Result<String> {
+    network(&text).map(|network| network.to_string())
+}
+
+fn network(text: &str) -> napi::Result<Network> {
+    text.parse().map_err(|_| {
+        thrown("E2EEFTP_INVALID_ARGUMENT", "a network is an IP address with a prefix, or without")
+    })
+}
+
 /// A peer that waits for the verdict on its identity.
 #[napi]
 pub struct NativeIncoming {
-    incoming: Mutex<Option<Incoming>>,
+    /// `None` once there is a verdict, and while its address is judged.
+    incoming: Arc<Mutex<Option<Incoming>>>,
     client_key: e2eeftp_core::identity::PublicKey,
     address: std::net::SocketAddr,
 }
@@ -147,7 +180,7 @@ impl NativeIncoming {
         Self {
             client_key: incoming.client_key().clone(),
             address: incoming.address(),
-            incoming: Mutex::new(Some(incoming)),
+            incoming: Arc::new(Mutex::new(Some(incoming))),
         }
     }
 
@@ -172,6 +205,26 @@ impl NativeIncoming {
     #[napi(getter)]
     pub fn peer_port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Turns the peer away unless it connects from one of `networks`, and tells whether it may
+    /// stay. Throws, and turns it away, when one of them is no network.
+    #[napi]
+    pub fn only_from<'env>(
+        &self,
+        env: &'env Env,
+        networks: Vec<String>,
+    ) -> napi::Result<PromiseRaw<'env, bool>> {
+        let incoming = self.take()?;
+        let place = Arc::clone(&self.incoming);
+        promise(env, async move {
+            let networks: napi::Result<Vec<Network>> =
+                networks.iter().map(|text| network(text)).collect();
+            let allowed = incoming.only_from(networks.as_deref().unwrap_or_default()).await;
+            let is_allowed = allowed.is_some();
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = allowed;
+            networks.map(|_| is_allowed)
+        })
     }
 
     /// Lets the peer in and sends the first control message.

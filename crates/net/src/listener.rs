@@ -3,33 +3,33 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
 use e2eeftp_core::identity::{IdentityKey, PublicKey};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::address_limiter::AddressLimiter;
 use crate::error::{Error, Result};
 use crate::handshake::{refuse, server_until_proved};
 use crate::limits::ServerLimits;
+use crate::network::Network;
+use crate::places::{Places, Taken};
 use crate::session::{Session, SessionSettings};
 
 /// Proved peers that wait for the caller's verdict.
 const MAX_WAITING: usize = 256;
 /// Length of the kernel's queue of connections not yet accepted.
 const BACKLOG: u32 = 1024;
-/// Peers that are being turned away politely at once.
-const MAX_TURNING_AWAY: usize = 64;
-/// One address may have this part of the handshakes under way.
-const HALF_OPEN_SHARE: usize = 4;
 /// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket with its handshakes.
+///
+/// A server that listens on several addresses makes the first listener with [`Listener::bind`] and
+/// the others with [`Listener::bind_beside`]: every limit then counts over all of them together.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
@@ -41,12 +41,8 @@ pub struct Listener {
 struct Shared {
     identity: Arc<IdentityKey>,
     settings: ServerSettings,
-    limits: ServerLimits,
-    half_open: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
-    pumps: Arc<Semaphore>,
-    /// Bounds the tasks that turn peers away politely.
-    turning_away: Arc<Semaphore>,
+    /// Shared with the listeners beside this one.
+    places: Arc<Places>,
     closed: CancellationToken,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -63,7 +59,7 @@ pub struct ListenerStats {
     pub refused: u64,
     /// Ended during the handshake by a fault of the peer or by time.
     pub failed: u64,
-    /// Open now, handshakes included.
+    /// Open now, handshakes included, over all listeners that share their limits.
     pub open: u64,
 }
 
@@ -90,16 +86,25 @@ impl Listener {
         identity: Arc<IdentityKey>,
         limits: ServerLimits,
     ) -> Result<Self> {
+        Self::start(address, identity, Arc::new(Places::new(limits)))
+    }
+
+    /// Binds a further address for the same identity, under the same limits: what is open, under
+    /// way or moving through one of the listeners counts for all. Each is closed on its own.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`].
+    pub fn bind_beside(&self, address: SocketAddr) -> Result<Self> {
+        Self::start(address, Arc::clone(&self.shared.identity), Arc::clone(&self.shared.places))
+    }
+
+    fn start(address: SocketAddr, identity: Arc<IdentityKey>, places: Arc<Places>) -> Result<Self> {
         let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
         let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
         let shared = Arc::new(Shared {
             identity,
             settings: ServerSettings::default(),
-            half_open: Arc::new(Semaphore::new(limits.max_half_open)),
-            connections: Arc::new(Semaphore::new(limits.max_connections)),
-            pumps: Arc::new(Semaphore::new(limits.max_transfers)),
-            turning_away: Arc::new(Semaphore::new(MAX_TURNING_AWAY)),
-            limits,
+            places,
             closed: CancellationToken::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -134,12 +139,11 @@ impl Listener {
     /// Counters since the listener was bound.
     pub fn stats(&self) -> ListenerStats {
         let shared = &self.shared;
-        let free = shared.connections.available_permits();
         ListenerStats {
             accepted: shared.accepted.load(Ordering::Relaxed),
             refused: shared.refused.load(Ordering::Relaxed),
             failed: shared.failed.load(Ordering::Relaxed),
-            open: u64::try_from(shared.limits.max_connections.saturating_sub(free)).unwrap_or(0),
+            open: shared.places.open(),
         }
     }
 }
@@ -161,11 +165,23 @@ impl Incoming {
         self.address
     }
 
+    /// Goes on only with a peer that connects from one of `networks`; every other one is turned
+    /// away as by [`Incoming::refuse`], also when there is no network at all. IPv4-mapped IPv6
+    /// addresses count as IPv4.
+    pub async fn only_from(self, networks: &[Network]) -> Option<Self> {
+        let address = self.address.ip();
+        if networks.iter().any(|network| network.contains(address)) {
+            return Some(self);
+        }
+        self.refuse().await;
+        None
+    }
+
     /// Lets the peer in. The caller sends the first control message.
     pub fn accept(self) -> Session {
         let settings = SessionSettings {
-            stall_timeout: self.shared.limits.stall_timeout,
-            pumps: Arc::clone(&self.shared.pumps),
+            stall_timeout: self.shared.places.limits().stall_timeout,
+            pumps: self.shared.places.pumps(),
             slot: Some(self.slot),
         };
         Session::new(self.stream, self.proved.into_established(), self.address, settings)
@@ -190,11 +206,6 @@ fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
-    let mut limiter = AddressLimiter::new(
-        shared.limits.handshakes_per_second,
-        shared.limits.handshake_burst,
-        shared.limits.max_half_open.div_ceil(HALF_OPEN_SHARE),
-    );
     loop {
         let accepted = tokio::select! {
             biased;
@@ -206,15 +217,12 @@ async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::S
             continue;
         };
         shared.accepted.fetch_add(1, Ordering::Relaxed);
-        let admitted = limiter.admit(address.ip(), Instant::now());
-        let slot = Arc::clone(&shared.connections).try_acquire_owned();
-        let half_open = Arc::clone(&shared.half_open).try_acquire_owned();
-        if let (Some(admitted), Ok(slot), Ok(half_open)) = (admitted, slot, half_open) {
+        if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
             let handshake =
                 run_handshake(stream, address, Arc::clone(&shared), slot, sender.clone());
             tokio::spawn(async move {
                 handshake.await;
-                drop((admitted, half_open));
+                drop(half_open);
             });
         } else {
             shared.refused.fetch_add(1, Ordering::Relaxed);
@@ -226,7 +234,7 @@ async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::S
 /// Over a limit, nothing is read from the peer: it gets a refusal, or where too many are being
 /// turned away already, just a close.
 fn turn_away_busy(stream: TcpStream, shared: &Shared) {
-    if let Ok(permit) = Arc::clone(&shared.turning_away).try_acquire_owned() {
+    if let Some(permit) = shared.places.turn_away() {
         tokio::spawn(async move {
             refuse(stream, Refusal::Busy).await;
             drop(permit);
@@ -248,7 +256,7 @@ async fn run_handshake(
     let proved = tokio::select! {
         biased;
         () = shared.closed.cancelled() => Err(Error::ShuttingDown),
-        proved = timeout(shared.limits.handshake_timeout, proving) => {
+        proved = timeout(shared.places.limits().handshake_timeout, proving) => {
             proved.unwrap_or(Err(Error::Timeout("the handshake took too long")))
         }
     };

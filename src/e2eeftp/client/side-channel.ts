@@ -7,7 +7,7 @@ import { native } from '../../native.js';
 import type { BodyResult, NativeBodyReader, NativeBodyWriter, NativeSession } from '../../native.js';
 import { PIECE_LENGTH, writePieces } from '../body-pieces.js';
 import { encodeControl } from '../control-codec.js';
-import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY } from '../status.js';
+import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK } from '../status.js';
 import { settlesWithin } from './abort.js';
 import type { ChannelOptions, RequestArgs } from './channel.js';
 import { decodeReply, replyError } from './reply.js';
@@ -126,6 +126,13 @@ export class SideChannel {
   }
 
   async #reply(): Promise<Reply> {
+    for (;;) {
+      const reply = await this.#nextReply();
+      if (reply.status !== STATUS_AT_WORK) return reply;
+    }
+  }
+
+  async #nextReply(): Promise<Reply> {
     const message = await native(() => this.#session.nextControl(this.#options.replyTimeoutMs));
     if (message === null || message === undefined) {
       throw new E2eeftpError('E2EEFTP_CONNECTION_LOST', 'the server closed the connection');
