@@ -8,6 +8,7 @@ import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
   connect as connectNative,
+  hashLocal,
   NativeBodyReader,
   NativeBodyWriter,
   NativeConnecting,

@@ -4,6 +4,8 @@
 
 /** Provisional: send the body of your request now. */
 export const STATUS_SEND_BODY = 100;
+/** Provisional, any number of times outside of bodies: the server is at work on the request. */
+export const STATUS_AT_WORK = 102;
 /** Provisional: the body of the reply follows, and after it the final reply. */
 export const STATUS_BODY_FOLLOWS = 150;
 /** Done. */

@@ -1,7 +1,6 @@
 /**
  * The server: one identity, one root, one list of clients, offered on one or more addresses.
  */
-import { EventEmitter } from 'node:events';
 import { lookup } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -15,6 +14,7 @@ import { getCommand } from '../e2eeftp/commands/get.js';
 import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
+import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
 import { encodeControl } from '../e2eeftp/control-codec.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
@@ -29,13 +29,13 @@ import type { NativeIncoming } from '../native.js';
 import { Admission, openGrant } from './admission.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
-import type { ServerEvents } from './events.js';
 import { refuseExposedPaths } from './exposed-paths.js';
 import { resolveOptions } from './options.js';
 import type { Endpoint, ResolvedOptions, ServerOptions } from './options.js';
 import { Session } from './session.js';
 import { reportAnswer, reportEnd } from './session-report.js';
 import { runSession } from './session-loop.js';
+import { StorageCommands } from './storage-commands.js';
 
 /** Options of {@link Server.close}. */
 export interface CloseOptions {
@@ -58,7 +58,7 @@ const ACCEPT_RETRY_MS = 100;
  * A server. To change a built-in command, register another one under its verb or override its method
  * (`handleSend`, `handleGet` …) in a subclass.
  */
-export class Server extends EventEmitter<ServerEvents> {
+export class Server extends StorageCommands {
   readonly #options: ResolvedOptions;
   readonly #registry = new CommandRegistry();
   readonly #connections = new ConnectionRegistry();
@@ -178,6 +178,10 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  protected override get durability(): Durability {
+    return this.#options.durability;
   }
 
   /** Answers SEND. */
