@@ -90,6 +90,14 @@ export declare class NativeLister {
 
 /** An authenticated connection. */
 export declare class NativeSession {
+  /** Copies within a view. */
+  copy(transfer: NativeTransfer, view: NativeView, from: Uint8Array, to: Uint8Array, options: NativeCopyOptions): Promise<NativeCopyReport>
+  /** Length and root of a file. */
+  hash(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
+  /** Whether the peer has asked to stop a request without a body; never waits. */
+  heardStop(stream: number): Promise<boolean>
+  /** Asks the peer to stop a request without a body. */
+  stopRequest(stream: number): Promise<undefined>
   /** 16 random bytes, the same on both sides. */
   get sessionId(): Buffer
   get peerHost(): string
@@ -163,6 +171,10 @@ export declare class NativeTransfer {
 
 /** A storage as one peer sees it. Permissions are checked at every call, beside the system call. */
 export declare class NativeView {
+  /** Gives a name another one. */
+  rename(from: Uint8Array, to: Uint8Array, options: NativeRenameOptions): Promise<undefined>
+  /** The room of the file system that holds a name. */
+  space(path: Uint8Array): Promise<NativeSpace>
   /** Attributes of what the name leads to. */
   stat(path: Uint8Array): Promise<NativeMetadata>
   /** The entries of a directory. */
@@ -181,6 +193,9 @@ export declare class NativeView {
 
 /** Connects and lets the server prove its identity; the client has said nothing of itself yet. */
 export declare function connect(options: NativeConnectOptions): Promise<NativeConnecting>
+
+/** Length and root of one of the user's own files. */
+export declare function hashLocal(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
 
 /** What a finished body amounts to. */
 export interface NativeBodyResult {
@@ -207,6 +222,27 @@ export interface NativeConnectOptions {
   timeoutMs?: number
   /** No byte of a body moved for this long; default 30 s. */
   stallTimeoutMs?: number
+}
+
+/** How to copy. */
+export interface NativeCopyOptions {
+  /** Whether files and links that have the new names are replaced. */
+  overwrite: boolean
+  /** Copy a directory with all that is in it. */
+  recursive: boolean
+  /** `none`, `file` or `directory`. */
+  durability: string
+}
+
+/** What a copy has made. */
+export interface NativeCopyReport {
+  files: number
+  /** Those that were not there before. */
+  directories: number
+  /** Symbolic links. */
+  links: number
+  /** Length of the files together. */
+  bytes: number
 }
 
 /** One name in a directory. */
@@ -273,6 +309,28 @@ export interface NativeProgress {
   total: number
   /** `waiting`, `moving`, `finishing` or `done`. */
   phase: string
+}
+
+/** How to move a name. */
+export interface NativeRenameOptions {
+  /** Whether a file or link that has the new name is replaced. */
+  overwrite: boolean
+  /** `none`, `file` or `directory`. */
+  durability: string
+}
+
+/** The room of a file system. */
+export interface NativeSpace {
+  /** Bytes in all. */
+  total: number
+  /** Bytes that nothing uses. */
+  free: number
+  /** Bytes that can still be filled. */
+  available: number
+  /** Files and directories that can be in all; 0 without a limit. */
+  files: number
+  /** Files and directories that can still be made; 0 without a limit. */
+  filesFree: number
 }
 
 /** How to start a new file. */

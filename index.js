@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, openLocalSource, parseNetwork, parsePublicKey, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, openLocalSource, parseNetwork, parsePublicKey, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -788,6 +788,7 @@ export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
 export { connect }
+export { hashLocal }
 export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }

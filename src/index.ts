@@ -12,12 +12,17 @@ export { Client } from './e2eeftp/client/client.js';
 export type { OfferedCommand, SignalOptions } from './e2eeftp/client/client.js';
 export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
 export type { RequestArgs } from './e2eeftp/client/channel.js';
+export type { CopyOptions, CopyResult, MoveOptions } from './e2eeftp/client/copy.js';
+export { hashFile } from './e2eeftp/client/hash.js';
+export type { HashResult } from './e2eeftp/client/hash.js';
 export type { ListOptions } from './e2eeftp/client/list.js';
 export { ProgressReporter } from './e2eeftp/client/progress.js';
 export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
+export type { SpaceResult } from './e2eeftp/client/space.js';
 export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
+export type { WorkOptions } from './e2eeftp/client/work-progress.js';
 
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
@@ -44,6 +49,7 @@ export type { ControlMap, ControlValue } from './e2eeftp/control-value.js';
 export type { Entry, EntryType } from './e2eeftp/entry-codec.js';
 export { RequestContext } from './e2eeftp/request-context.js';
 export type { Peer } from './e2eeftp/request-context.js';
+export type { Requirement } from './e2eeftp/requirement.js';
 
 export { isSystemError, withFileLock, writeAtomically } from './identity/atomic-file.js';
 export type { WriteOptions } from './identity/atomic-file.js';

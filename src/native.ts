@@ -10,6 +10,7 @@ import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
   connect as connectNative,
+  hashLocal,
   NativeBodyReader,
   NativeBodyWriter,
   NativeConnecting,

@@ -3,9 +3,9 @@
  * the built-in ones at any time, and `HLIST` shows the result.
  */
 import { E2eeftpError } from '../errors.js';
-import type { Permission } from '../storage/grant.js';
 import type { ControlValue } from './control-value.js';
 import type { RequestContext } from './request-context.js';
+import type { Requirement } from './requirement.js';
 
 /** What a body may be made of. Text is sent as UTF-8. */
 export type BodySource = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
@@ -32,7 +32,7 @@ export interface CommandDefinition {
   /** One line for `HLIST`, at most 120 characters. */
   readonly summary: string;
   /** What the client's grant must allow; a client without it gets 403 and does not see the command. @default null */
-  readonly permission?: Permission | null;
+  readonly permission?: Requirement | null;
   /** A command without a handler answers 501. */
   readonly handler?: CommandHandler;
 }

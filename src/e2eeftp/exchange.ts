@@ -114,6 +114,11 @@ export class Exchange {
     }
   }
 
+  /** Whether the client has asked to stop this request, as far as is known; only while no body is under way. */
+  async heardStop(): Promise<boolean> {
+    return this.#watch(() => this.session.channel.heardStop(this.id));
+  }
+
   /** Asks for the request's body and receives it into a staged file. */
   async receiveFile(staged: NativeStaged, expectedLen: number | null): Promise<BodyResult> {
     this.#askOnce();

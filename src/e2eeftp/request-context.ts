@@ -7,6 +7,8 @@ import type { Grant } from '../storage/grant.js';
 import { ControlReader } from './control-value.js';
 import type { ControlMap } from './control-value.js';
 import type { Exchange } from './exchange.js';
+import { missingPermission } from './requirement.js';
+import type { Requirement } from './requirement.js';
 
 export type { Peer } from '../identity/peer.js';
 
@@ -54,10 +56,10 @@ export class RequestContext {
     return this.#exchange;
   }
 
-  /** Throws `E2EEFTP_NOT_PERMITTED` unless the grant has the permission. */
-  require(permission: 'read' | 'write' | 'list' | 'delete'): void {
-    if (!this.grant[permission]) {
-      throw new E2eeftpError('E2EEFTP_NOT_PERMITTED', `Not permitted: this key may not ${permission}`);
-    }
+  /** Throws `E2EEFTP_NOT_PERMITTED` unless the grant allows it. */
+  require(permission: Requirement): void {
+    const missing = missingPermission(this.grant, permission);
+    if (missing === null) return;
+    throw new E2eeftpError('E2EEFTP_NOT_PERMITTED', `Not permitted: this key may not ${missing}`);
   }
 }

@@ -1,7 +1,6 @@
 /**
  * The server: one identity, one root, one list of clients, offered on one or more addresses.
  */
-import { EventEmitter } from 'node:events';
 import { E2eeftpError } from '../errors.js';
 import { CommandRegistry } from '../e2eeftp/command-registry.js';
 import type { CommandDefinition, CommandReply } from '../e2eeftp/command-registry.js';
@@ -11,6 +10,7 @@ import { getCommand } from '../e2eeftp/commands/get.js';
 import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
+import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
 import type { RequestContext } from '../e2eeftp/request-context.js';
@@ -22,7 +22,6 @@ import { native } from '../native.js';
 import type { NativeIncoming } from '../native.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
-import type { ServerEvents } from './events.js';
 import { Listeners } from './listeners.js';
 import { logIn } from './login.js';
 import { resolveOptions } from './options.js';
@@ -33,6 +32,7 @@ import { Revocation } from './revocation.js';
 import type { Session } from './session.js';
 import { reportAnswer, reportEnd } from './session-report.js';
 import { runSession } from './session-loop.js';
+import { StorageCommands } from './storage-commands.js';
 
 /** Options of {@link Server.close}. */
 export interface CloseOptions {
@@ -44,7 +44,7 @@ export interface CloseOptions {
  * A server. To change a built-in command, register another one under its verb or override its method
  * (`handleSend`, `handleGet` …) in a subclass.
  */
-export class Server extends EventEmitter<ServerEvents> {
+export class Server extends StorageCommands {
   readonly #options: ResolvedOptions;
   readonly #registry = new CommandRegistry();
   readonly #connections = new ConnectionRegistry();
@@ -190,6 +190,10 @@ export class Server extends EventEmitter<ServerEvents> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  protected override get durability(): Durability {
+    return this.#options.durability;
   }
 
   /** Answers SEND. */

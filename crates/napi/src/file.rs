@@ -84,13 +84,18 @@ impl TryFrom<NativeCommitOptions> for CommitOptions {
     type Error = napi::Error;
 
     fn try_from(options: NativeCommitOptions) -> napi::Result<Self> {
-        let durability = match options.durability.as_str() {
-            "none" => Durability::None,
-            "file" => Durability::File,
-            "directory" => Durability::Directory,
-            _ => return Err(thrown("E2EEFTP_INVALID_ARGUMENT", "unknown durability")),
-        };
+        let durability = durability(&options.durability)?;
         Ok(Self { modified: options.modified_ms.map(from_ms).transpose()?, durability })
+    }
+}
+
+/// `none`, `file` or `directory`.
+pub(crate) fn durability(name: &str) -> napi::Result<Durability> {
+    match name {
+        "none" => Ok(Durability::None),
+        "file" => Ok(Durability::File),
+        "directory" => Ok(Durability::Directory),
+        _ => Err(thrown("E2EEFTP_INVALID_ARGUMENT", "unknown durability")),
     }
 }
 

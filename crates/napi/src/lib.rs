@@ -18,6 +18,7 @@ mod connect;
 mod error;
 mod file;
 mod identity;
+mod job;
 mod listener;
 mod runtime;
 mod session;

@@ -131,12 +131,12 @@ impl NativeStorage {
 /// A storage as one peer sees it. Permissions are checked at every call, beside the system call.
 #[napi]
 pub struct NativeView {
-    view: Arc<View>,
+    pub(crate) view: Arc<View>,
 }
 
 impl NativeView {
     /// Runs `work` on this view and `path` on a blocking thread.
-    fn with<'env, T, F>(
+    pub(crate) fn with<'env, T, F>(
         &self,
         env: &'env Env,
         path: &[u8],

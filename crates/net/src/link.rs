@@ -38,6 +38,8 @@ pub(crate) struct ReadHalf {
     pub(crate) pending: Vec<u8>,
     /// A refusal in clear can only stand in place of the first record.
     pub(crate) heard: bool,
+    /// A control message that arrived while the request before it ran, and waits for its turn.
+    pub(crate) ahead: Option<Vec<u8>>,
 }
 
 /// The sending half.
@@ -64,6 +66,7 @@ impl Link {
                 opener,
                 pending: Vec::new(),
                 heard: false,
+                ahead: None,
             }),
             writer: Mutex::new(WriteHalf { stream: Some(stream), sealer }),
             dead: CancellationToken::new(),

@@ -28,7 +28,7 @@ use crate::transfer::Transfer;
 /// connection: while a body runs, no other call of this session makes progress.
 #[derive(Clone, Debug)]
 pub struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -116,6 +116,9 @@ impl Session {
     pub async fn next_control(&self, idle: Duration) -> Result<Option<Vec<u8>>> {
         let link = &self.shared.link;
         let mut reader = link.reader().await?;
+        if let Some(message) = reader.ahead.take() {
+            return Ok(Some(message));
+        }
         loop {
             let message = link.receive(&mut reader, idle).await?;
             match message.kind {
@@ -172,7 +175,7 @@ impl Session {
     }
 
     /// Waits for a free pump.
-    async fn pump_permit(&self, transfer: &Transfer) -> Result<OwnedSemaphorePermit> {
+    pub(crate) async fn pump_permit(&self, transfer: &Transfer) -> Result<OwnedSemaphorePermit> {
         let permit = tokio::select! {
             biased;
             () = self.shared.link.dead().cancelled() => return Err(Error::Closed),

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     NoSpace,
     /// Larger than the limit, than the announced length, or than the file system allows.
     TooLarge,
+    /// The caller wanted no more.
+    Cancelled,
     /// In use by another operation; the same call may succeed later.
     Busy,
     /// The file changed while it was read, or fewer bytes arrived than were announced.
@@ -63,6 +65,7 @@ impl ErrorKind {
             Self::BadPath => "E2EEFTP_BAD_PATH",
             Self::NoSpace => "E2EEFTP_NO_SPACE",
             Self::TooLarge => "E2EEFTP_TOO_LARGE",
+            Self::Cancelled => "E2EEFTP_ABORTED",
             Self::Busy => "E2EEFTP_BUSY",
             Self::SourceChanged => "E2EEFTP_SOURCE_CHANGED",
             Self::Expired => "E2EEFTP_EXPIRED",
@@ -106,6 +109,7 @@ impl fmt::Display for ErrorKind {
             Self::BadPath => "bad path",
             Self::NoSpace => "no space left",
             Self::TooLarge => "too large",
+            Self::Cancelled => "the operation was cancelled",
             Self::Busy => "in use",
             Self::SourceChanged => "the file changed while it was transferred",
             Self::Expired => "the grant has expired",

@@ -20,6 +20,8 @@
 #[cfg(not(unix))]
 compile_error!("e2eeftp-vfs supports Unix systems only");
 
+mod copy;
+mod copy_tree;
 mod error;
 mod jail;
 mod list;
@@ -30,7 +32,9 @@ mod mode;
 mod path;
 mod preallocate;
 mod remove;
+mod rename;
 mod source;
+mod space;
 mod staging;
 mod staging_name;
 mod storage;
@@ -38,11 +42,14 @@ mod sweep;
 mod view;
 mod writeback;
 
+pub use copy::{CopyObserver, CopyOptions, CopyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use jail::Resolver;
 pub use local_storage::LocalStorage;
 pub use metadata::{Entry, FileType, Metadata};
 pub use path::VPath;
+pub use rename::RenameOptions;
+pub use space::Space;
 pub use storage::{
     Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
     Storage, SweepReport,

@@ -8,15 +8,18 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
+use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail, READ_DIRECTORY, READ_FILE, Resolver, file_type, stat_name};
 use crate::list::LocalLister;
 use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
+use crate::rename::RenameOptions;
 use crate::source::{LocalSource, open_error};
+use crate::space::Space;
 use crate::staging::{LocalStaged, check_len};
 use crate::storage::{Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport};
-use crate::{remove, sweep};
+use crate::{copy, remove, rename, space, sweep};
 
 /// What a new directory permits, less the umask.
 const NEW_DIRECTORY: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
@@ -174,6 +177,29 @@ impl Storage for LocalStorage {
             }
             result => result.map(drop),
         }
+    }
+
+    fn rename(&self, from: &VPath, to: &VPath, options: &RenameOptions) -> Result<()> {
+        visible(from, "move")?;
+        creatable(to, "move")?;
+        rename::rename(&self.jail, from, to, options)
+    }
+
+    fn copy(
+        &self,
+        from: &VPath,
+        to: &VPath,
+        options: &CopyOptions,
+        observer: &dyn CopyObserver,
+    ) -> Result<CopyReport> {
+        visible(from, "copy")?;
+        creatable(to, "copy")?;
+        copy::copy(&self.jail, from, to, options, observer)
+    }
+
+    fn space(&self, path: &VPath) -> Result<Space> {
+        visible(path, "space")?;
+        space::space(&self.jail, path)
     }
 
     fn enter(&self, path: &VPath) -> Result<Arc<dyn Storage>> {

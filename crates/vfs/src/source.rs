@@ -1,6 +1,6 @@
 //! An open regular file of the local file system.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::file_type;
 use crate::metadata::{FileType, Metadata};
+use crate::rename::identity;
 use crate::storage::Source;
 
 /// See [`Source`].
@@ -30,6 +31,16 @@ impl LocalSource {
         let flags = rustix::fs::fcntl_getfl(&file).during("open")?;
         rustix::fs::fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)).during("open")?;
         Ok(Self { metadata: Metadata::from_stat(&at_open), file, at_open })
+    }
+
+    /// The file itself, for calls that move bytes inside the kernel. Its position is of no use.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Device and inode.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        identity(&self.at_open)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::jail::{READ_DIRECTORY, file_type, stat_name};
 use crate::metadata::{FileType, Metadata, timespec};
 use crate::mode::final_mode;
 use crate::preallocate::{Preallocation, is_on_disk};
+use crate::rename::refusing;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged};
 use crate::writeback::Writeback;
@@ -68,6 +69,29 @@ impl LocalStaged {
         self.options.expected_len.unwrap_or(u64::MAX).min(max).min(i64::MAX.unsigned_abs())
     }
 
+    /// The file itself, for calls that move bytes inside the kernel; tell [`Self::filled_to`] then.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Counts everything below `end` as written, by whatever means; gaps are holes.
+    ///
+    /// # Errors
+    /// `TooLarge` as [`Staged::write_at`].
+    pub(crate) fn filled_to(&mut self, end: u64) -> Result<()> {
+        if end > self.limit() {
+            return Err(Error::new(ErrorKind::TooLarge, "write"));
+        }
+        self.written_to = self.written_to.max(end);
+        self.writeback.after_write(self.file.as_fd(), self.written_to);
+        Ok(())
+    }
+
+    /// From now on disk space is taken as it is written, so that holes stay holes.
+    pub(crate) fn reserve_nothing(&mut self) {
+        self.preallocation = Preallocation::new(None, false);
+    }
+
     /// The permission bits asked for, else those of the file that is replaced: a secret that is
     /// written again stays one.
     fn mode(&self) -> Option<u32> {
@@ -103,7 +127,7 @@ impl LocalStaged {
         let (staged, target) = (&self.staged_name[..], &self.target_name[..]);
         match self.options.overwrite {
             Overwrite::Replace => rustix::fs::renameat(directory, staged, directory, target),
-            Overwrite::Refuse => rename_refusing(directory, staged, target),
+            Overwrite::Refuse => refusing(directory, staged, directory, target, false),
         }
         .during("commit")?;
         self.is_linked = false;
@@ -266,28 +290,6 @@ fn write_some(
     bufs.first().map_or(Ok(0), |buf| rustix::io::pwrite(file, buf, offset))
 }
 
-/// Renames unless the new name is taken (`EEXIST`).
-fn rename_refusing(
-    directory: BorrowedFd<'_>,
-    staged: &[u8],
-    target: &[u8],
-) -> rustix::io::Result<()> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    match rustix::fs::renameat_with(
-        directory,
-        staged,
-        directory,
-        target,
-        rustix::fs::RenameFlags::NOREPLACE,
-    ) {
-        // File systems and kernels that don't know the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        result => return result,
-    }
-    rustix::fs::linkat(directory, staged, directory, target, AtFlags::empty())?;
-    rustix::fs::unlinkat(directory, staged, AtFlags::empty())
-}
-
 fn sync_content(file: BorrowedFd<'_>) -> Result<()> {
     #[cfg(target_vendor = "apple")]
     let synced = rustix::io::retry_on_intr(|| rustix::fs::fsync(file));
@@ -296,11 +298,11 @@ fn sync_content(file: BorrowedFd<'_>) -> Result<()> {
     synced.during("sync")
 }
 
-fn open_for_sync(directory: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(crate) fn open_for_sync(directory: BorrowedFd<'_>) -> Result<OwnedFd> {
     rustix::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty()).during("sync")
 }
 
-fn sync_directory(directory: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn sync_directory(directory: BorrowedFd<'_>) -> Result<()> {
     match rustix::io::retry_on_intr(|| rustix::fs::fsync(directory)) {
         // A file system where directories have nothing to synchronise.
         Err(Errno::INVAL) => Ok(()),

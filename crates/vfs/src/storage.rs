@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::Result;
 use crate::metadata::{Entry, Metadata};
 use crate::path::VPath;
+use crate::rename::RenameOptions;
+use crate::space::Space;
 
 /// A tree of files.
 ///
@@ -61,6 +64,43 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// `Exists`, `NotFound` or `NotDirectory` for what is above, `BadPath` for a reserved name.
     fn make_directory(&self, path: &VPath, parents: bool) -> Result<()>;
+
+    /// Gives `from` the name `to`, in one step. What is moved is the name itself: a symbolic link
+    /// stays the link it is. A directory takes along what is in it, uploads under way included.
+    /// A directory is never replaced.
+    ///
+    /// # Errors
+    /// `NotFound`; `NotPermitted` for the root; `Exists` if `to` is taken and
+    /// `options.overwrite` refuses, or is the same file; `IsDirectory` if it is taken by a
+    /// directory, `NotDirectory` if a directory would replace something else, `NotRegular` for a
+    /// pipe or device; `BadPath` for a reserved name and for a directory that would go into
+    /// itself; `Unsupported` if the two are on different file systems.
+    fn rename(&self, from: &VPath, to: &VPath, options: &RenameOptions) -> Result<()>;
+
+    /// Copies what `from` leads to: a file, with its permission bits and its time, or with
+    /// `options.recursive` a directory with all that is in it. Each file is staged and appears
+    /// whole or not at all. A directory that is there is merged into; symbolic links in a
+    /// directory are copied as links and replace nothing. A recursive copy that fails leaves the
+    /// files that it has completed.
+    ///
+    /// # Errors
+    /// As [`Storage::open_source`] and [`Storage::stage`]; `IsDirectory` for a directory without
+    /// `recursive` and for the root as target; `Exists` for a copy onto itself; `BadPath` for a
+    /// directory that would go into itself; `NotRegular` for a pipe or device, also inside a
+    /// directory; `SourceChanged`; `Cancelled` once the observer says so.
+    fn copy(
+        &self,
+        from: &VPath,
+        to: &VPath,
+        options: &CopyOptions,
+        observer: &dyn CopyObserver,
+    ) -> Result<CopyReport>;
+
+    /// The room of the file system that holds `path`, a directory or a file.
+    ///
+    /// # Errors
+    /// As [`Storage::stat`].
+    fn space(&self, path: &VPath) -> Result<Space>;
 
     /// The storage whose root is the directory `path`. It holds the directory itself: no path of
     /// the result leads above it, even if the directory is renamed.

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
 use crate::path::VPath;
+use crate::rename::RenameOptions;
+use crate::space::Space;
 use crate::storage::{Capabilities, Lister, Overwrite, Source, StageOptions, Staged, Storage};
 
 /// What a principal may do. The default is nothing.
@@ -127,10 +130,7 @@ impl View {
         if !self.grant.overwrite {
             options.overwrite = Overwrite::Refuse;
         }
-        options.max_len = match (options.max_len, self.grant.max_size) {
-            (Some(asked), Some(granted)) => Some(asked.min(granted)),
-            (asked, granted) => asked.or(granted),
-        };
+        options.max_len = self.smaller_limit(options.max_len);
         self.storage.stage(path, &options)
     }
 
@@ -141,6 +141,59 @@ impl View {
     pub fn make_directory(&self, path: &VPath, parents: bool) -> Result<()> {
         self.require(self.grant.write, "mkdir")?;
         self.storage.make_directory(path, parents)
+    }
+
+    /// See [`Storage::rename`]. Needs `delete` for the old name and `write` for the new one; without
+    /// `overwrite` a name that is taken is refused, whatever `options` say.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn rename(&self, from: &VPath, to: &VPath, options: &RenameOptions) -> Result<()> {
+        self.require(self.grant.delete && self.grant.write, "move")?;
+        let mut options = options.clone();
+        if !self.grant.overwrite {
+            options.overwrite = Overwrite::Refuse;
+        }
+        self.storage.rename(from, to, &options)
+    }
+
+    /// See [`Storage::copy`]. Needs `read` and `write`; without `overwrite` a name that is taken is
+    /// refused, whatever `options` say; the smaller of both limits on the length holds for each
+    /// file.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn copy(
+        &self,
+        from: &VPath,
+        to: &VPath,
+        options: &CopyOptions,
+        observer: &dyn CopyObserver,
+    ) -> Result<CopyReport> {
+        self.require(self.grant.read && self.grant.write, "copy")?;
+        let mut options = options.clone();
+        if !self.grant.overwrite {
+            options.overwrite = Overwrite::Refuse;
+        }
+        options.max_len = self.smaller_limit(options.max_len);
+        self.storage.copy(from, to, &options, observer)
+    }
+
+    /// See [`Storage::space`]. Needs `list` or `write`: who may look, and who has to know what fits.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn space(&self, path: &VPath) -> Result<Space> {
+        self.require(self.grant.list || self.grant.write, "space")?;
+        self.storage.space(path)
+    }
+
+    /// The smaller one of what is asked for and what is granted.
+    fn smaller_limit(&self, asked: Option<u64>) -> Option<u64> {
+        match (asked, self.grant.max_size) {
+            (Some(asked), Some(granted)) => Some(asked.min(granted)),
+            (asked, granted) => asked.or(granted),
+        }
     }
 
     fn require(&self, permitted: bool, op: &'static str) -> Result<()> {

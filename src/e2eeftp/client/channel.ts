@@ -8,7 +8,7 @@ import type { NativeSession } from '../../native.js';
 import { encodeControl } from '../control-codec.js';
 import type { ControlValue } from '../control-value.js';
 import { isSessionDead } from '../exchange.js';
-import { STATUS_BODY_FOLLOWS, STATUS_OK, STATUS_SEND_BODY, STATUS_AT_WORK } from '../status.js';
+import { STATUS_AT_WORK, STATUS_BODY_FOLLOWS, STATUS_OK, STATUS_SEND_BODY } from '../status.js';
 import { linkSignals, longLivedController, orAbort, settlesWithin } from './abort.js';
 import { InboundBody, OutboundBody } from './bodies.js';
 import { decodeReply, replyError } from './reply.js';
@@ -32,6 +32,10 @@ export interface RequestOptions {
   readonly send?: (body: OutboundBody) => Promise<void>;
   /** Called when the server announces a body; without it the body is stopped. */
   readonly receive?: (body: InboundBody, announcement: Reply) => Promise<void>;
+  /** Called when the server says that it is at work on the request. */
+  readonly onAtWork?: (reply: Reply) => void;
+  /** The server may work on it for long and listens meanwhile: an abort tells it to stop. */
+  readonly isStoppable?: boolean;
 }
 
 /** A message's members beside `id` and `verb`. */
@@ -131,8 +135,11 @@ export class Channel {
 
 /** One request from its first message to its final reply. */
 class RunningRequest {
-  /** The body that moves now, or the last one: settles when it has ended, here and on the wire. */
-  body: Promise<void> = Promise.resolve();
+  /**
+   * The body that moves now, or the last one: settles when it has ended, here and on the wire. For a request that can
+   * be stopped it is the request itself.
+   */
+  body: Promise<unknown> = Promise.resolve();
   /** Whether the session can't be used any more. */
   isSessionLost = false;
   readonly #session: NativeSession;
@@ -147,10 +154,29 @@ class RunningRequest {
     this.#options = options;
   }
 
-  async run(message: Buffer, id: number, timeoutMs: number): Promise<Reply> {
+  run(message: Buffer, id: number, timeoutMs: number): Promise<Reply> {
+    const work = this.#run(message, id, timeoutMs);
+    if (this.#options.isStoppable === true) this.body = work;
+    return work;
+  }
+
+  async #run(message: Buffer, id: number, timeoutMs: number): Promise<Reply> {
+    await this.#watch(() => this.#session.sendControl(message));
+    if (this.#options.isStoppable !== true) return this.#answer(id, timeoutMs);
+    // A session on which that can't be said any more shows in the reply that does not come.
+    const stop = (): void => void native(() => this.#session.stopRequest(id)).catch(() => undefined);
+    if (this.#signal.aborted) stop();
+    this.#signal.addEventListener('abort', stop, { once: true });
+    try {
+      return await this.#answer(id, timeoutMs);
+    } finally {
+      this.#signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #answer(id: number, timeoutMs: number): Promise<Reply> {
     let failure: unknown = null;
     let stage = 0;
-    await this.#watch(() => this.#session.sendControl(message));
     for (;;) {
       const reply = await this.#nextReply(id, timeoutMs).catch((error: unknown) => {
         // A body that broke the session is the reason why no reply comes.
@@ -162,7 +188,10 @@ class RunningRequest {
         if (refusal !== null) throw refusal;
         return reply;
       }
-      if (reply.status === STATUS_AT_WORK) continue;
+      if (reply.status === STATUS_AT_WORK) {
+        this.#atWork(reply);
+        continue;
+      }
       if (reply.status <= stage) throw this.#broken('two bodies in one direction');
       stage = reply.status;
       try {
@@ -174,6 +203,14 @@ class RunningRequest {
         if (isSessionDead(error)) this.isSessionLost = true;
         if (this.isSessionLost) throw error;
       }
+    }
+  }
+
+  #atWork(reply: Reply): void {
+    try {
+      this.#options.onAtWork?.(reply);
+    } catch {
+      throw this.#broken('progress that can’t be read');
     }
   }
 

@@ -14,15 +14,22 @@ import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
 import { Channel } from './channel.js';
 import type { ChannelOptions, RequestArgs } from './channel.js';
+import { copyName, moveName } from './copy.js';
+import type { CopyOptions, CopyResult, MoveOptions } from './copy.js';
 import { getFile } from './get.js';
+import { hashRemote } from './hash.js';
+import type { HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
+import { readSpace } from './space.js';
+import type { SpaceResult } from './space.js';
 import { RemoteReadStream, RemoteWriteStream } from './streams.js';
 import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
+import type { WorkOptions } from './work-progress.js';
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -110,6 +117,42 @@ export class Client {
   async stat(path: string, options: SignalOptions = {}): Promise<Entry> {
     const reply = await this.#channel.request('STAT', { path: pathToBytes(path) }, { signal: options.signal });
     return readStat(reply, path);
+  }
+
+  /**
+   * Makes a directory. With `parents` also those that are missing above it, and one that is there already is a success.
+   */
+  async mkdir(path: string, options: SignalOptions & { readonly parents?: boolean } = {}): Promise<void> {
+    const { parents = false, signal } = options;
+    await this.#channel.request('MKDIR', { path: pathToBytes(path), parents }, { signal });
+  }
+
+  /**
+   * Gives a file or directory another name, in one step; `to` is the final name. A symbolic link is moved itself. A
+   * directory is never replaced.
+   */
+  move(from: string, to: string, options: MoveOptions = {}): Promise<void> {
+    return moveName(this.#channel, from, to, options);
+  }
+
+  /**
+   * Copies a file on the server, or with `recursive` a directory with all that is in it; `to` is the final name. Each
+   * file appears under its name when it is whole, with the time and the permission bits of the original. A directory
+   * that exists is merged into; symbolic links in a directory are copied as links. An abort stops it; files that are
+   * complete by then stay.
+   */
+  copy(from: string, to: string, options: CopyOptions = {}): Promise<CopyResult> {
+    return copyName(this.#channel, from, to, options);
+  }
+
+  /** Length and BLAKE3 root of a file, computed on the server. */
+  hash(path: string, options: WorkOptions = {}): Promise<HashResult> {
+    return hashRemote(this.#channel, path, options);
+  }
+
+  /** The room of the file system that holds `path`, a directory or a file. */
+  space(path = '/', options: SignalOptions = {}): Promise<SpaceResult> {
+    return readSpace(this.#channel, path, options);
   }
 
   /** Calls any command. */

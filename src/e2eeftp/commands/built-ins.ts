@@ -3,6 +3,7 @@
  */
 import type { CommandRegistry, CommandReply } from '../command-registry.js';
 import type { RequestContext } from '../request-context.js';
+import { SPACE_REQUIREMENT } from './space.js';
 
 /** The methods that answer the built-in commands. A server has them; a subclass may override them. */
 export interface BuiltInHandlers {
@@ -12,9 +13,14 @@ export interface BuiltInHandlers {
   handleDelete(context: RequestContext): Promise<CommandReply>;
   handleHlist(context: RequestContext): Promise<CommandReply>;
   handleStat(context: RequestContext): Promise<CommandReply>;
+  handleMkdir(context: RequestContext): Promise<CommandReply>;
+  handleMove(context: RequestContext): Promise<CommandReply>;
+  handleCopy(context: RequestContext): Promise<CommandReply>;
+  handleHash(context: RequestContext): Promise<CommandReply>;
+  handleSpace(context: RequestContext): Promise<CommandReply>;
 }
 
-/** Registers SEND, GET, LIST, DELETE, HLIST and STAT. */
+/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH and SPACE. */
 export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
   registry.set('SEND', {
     summary: 'Stores a file',
@@ -44,5 +50,30 @@ export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHan
     summary: 'Tells type, size, time and mode of an entry',
     permission: 'list',
     handler: (context) => handlers.handleStat(context),
+  });
+  registry.set('MKDIR', {
+    summary: 'Makes a directory',
+    permission: 'write',
+    handler: (context) => handlers.handleMkdir(context),
+  });
+  registry.set('MOVE', {
+    summary: 'Gives a file or directory another name',
+    permission: ['delete', 'write'],
+    handler: (context) => handlers.handleMove(context),
+  });
+  registry.set('COPY', {
+    summary: 'Copies a file, or a directory when told so',
+    permission: ['read', 'write'],
+    handler: (context) => handlers.handleCopy(context),
+  });
+  registry.set('HASH', {
+    summary: 'Tells length and BLAKE3 hash of a file',
+    permission: 'read',
+    handler: (context) => handlers.handleHash(context),
+  });
+  registry.set('SPACE', {
+    summary: 'Tells how much room there is',
+    permission: SPACE_REQUIREMENT,
+    handler: (context) => handlers.handleSpace(context),
   });
 }

@@ -4,6 +4,7 @@
 import type { CommandRegistry, CommandReply } from '../command-registry.js';
 import { MAX_CONTROL_LENGTH, encodeValue } from '../control-codec.js';
 import type { RequestContext } from '../request-context.js';
+import { missingPermission } from '../requirement.js';
 
 /** Room for the other members of the reply. */
 const REPLY_OVERHEAD = 256;
@@ -13,7 +14,7 @@ export function hlistCommand(context: RequestContext, registry: CommandRegistry)
   const commands = [...registry.entries()]
     .filter(
       ([, { handler, permission = null }]) =>
-        handler !== undefined && (permission === null || context.grant[permission]),
+        handler !== undefined && (permission === null || missingPermission(context.grant, permission) === null),
     )
     .map(([verb, { summary }]) => ({ verb, summary }));
   const fits = encodeValue(commands).length <= MAX_CONTROL_LENGTH - REPLY_OVERHEAD;

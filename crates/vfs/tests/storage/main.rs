@@ -8,6 +8,7 @@ mod support;
 mod tmpfs;
 
 mod commit;
+mod copy;
 mod escape;
 mod list;
 mod local;
@@ -15,7 +16,9 @@ mod names;
 mod permission;
 mod properties;
 mod remove;
+mod rename;
 mod source;
+mod space;
 mod staging;
 mod swap_race;
 mod sweep;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use e2eeftp_vfs::{ErrorKind, LocalStorage, StageOptions, Storage};
+use e2eeftp_vfs::{CopyOptions, ErrorKind, LocalStorage, RenameOptions, StageOptions, Storage};
 use rustix::process::Uid;
 use rustix::thread::{set_thread_groups, set_thread_res_uid};
 
-use crate::support::{RESOLVERS, Site, get, kind, list, path, put};
+use crate::support::{RESOLVERS, Site, Unwatched, get, kind, list, path, put};
 use crate::tmpfs::Tmpfs;
 
 #[test]
@@ -25,6 +25,11 @@ fn a_read_only_file_system() {
         assert_eq!(kind(storage.remove_directory(&path("dir"), false)), expected);
         assert_eq!(kind(storage.remove_directory(&path("dir"), true)), expected);
         assert_eq!(kind(storage.make_directory(&path("new"), false)), expected);
+        let (moving, copying) = (RenameOptions::default(), CopyOptions::default());
+        assert_eq!(kind(storage.rename(&path("file"), &path("new"), &moving)), expected);
+        assert_eq!(kind(storage.copy(&path("file"), &path("new"), &copying, &Unwatched)), expected);
+        let trees = CopyOptions { recursive: true, ..copying };
+        assert_eq!(kind(storage.copy(&path("dir"), &path("new"), &trees, &Unwatched)), expected);
         assert_eq!(get(&storage, &path("file")).unwrap(), b"old");
         assert_eq!(list(&storage, &path("/")).unwrap().len(), 2);
     }
@@ -57,6 +62,16 @@ fn another_user_is_refused() {
                     assert_eq!(kind(put(storage, &path(name), b"x")), expected);
                     assert_eq!(kind(storage.remove_file(&path(name))), expected);
                     assert_eq!(kind(storage.make_directory(&path(name), true)), expected);
+                }
+                let (moving, copying) = (RenameOptions::default(), CopyOptions::default());
+                for (from, to) in [
+                    ("closed/file", "new"),
+                    ("fixed/file", "closed/new"),
+                    ("fixed/file", "fixed/new"),
+                ] {
+                    let (from, to) = (path(from), path(to));
+                    assert_eq!(kind(storage.rename(&from, &to, &moving)), expected);
+                    assert_eq!(kind(storage.copy(&from, &to, &copying, &Unwatched)), expected);
                 }
                 assert_eq!(kind(storage.list(&path("closed"))), expected);
                 assert_eq!(kind(storage.remove_directory(&path("closed"), true)), expected);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use e2eeftp_vfs::{
-    CommitOptions, Durability, Entry, ErrorKind, LocalStorage, Metadata, Resolver, Result, Source,
-    StageOptions, Staged, Storage, VPath,
+    CommitOptions, CopyObserver, Durability, Entry, ErrorKind, LocalStorage, Metadata, Resolver,
+    Result, Source, StageOptions, Staged, Storage, VPath,
 };
 use tempfile::TempDir;
 
@@ -147,6 +147,17 @@ pub(crate) fn staged_files(directory: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// Watches a copy and lets it run to its end.
+pub(crate) struct Unwatched;
+
+impl CopyObserver for Unwatched {
+    fn expect(&self, _bytes: Option<u64>) {}
+    fn add(&self, _bytes: u64) {}
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// Ends another thread's loop, also when an assertion fails.

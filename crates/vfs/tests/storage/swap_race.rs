@@ -5,10 +5,10 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use e2eeftp_vfs::{ErrorKind, Resolver, StageOptions, Staged, Storage};
+use e2eeftp_vfs::{CopyOptions, ErrorKind, RenameOptions, Resolver, StageOptions, Staged, Storage};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{RESOLVERS, Site, StopOnDrop, get, list, path, put};
+use crate::support::{CANARY, RESOLVERS, Site, StopOnDrop, Unwatched, get, list, path, put};
 
 /// At least so many operations, and as many more as it takes to meet the swap often enough.
 const OPERATIONS: u32 = 20_000;
@@ -30,6 +30,7 @@ fn race(resolver: Resolver, relative: bool) {
     fs::create_dir_all(site.host("d/sub")).unwrap();
     let target = if relative { "../outside".into() } else { site.outside() };
     symlink(target, site.host("link")).unwrap();
+    fs::write(site.host("inside"), b"inside").unwrap();
     let (stop, swaps) = (AtomicBool::new(false), AtomicU32::new(0));
     let (mut operations, mut successes, mut refusals) = (0_u32, 0_u32, 0_u32);
     let start = Instant::now();
@@ -69,13 +70,30 @@ fn race(resolver: Resolver, relative: bool) {
 fn operation(site: &Site, round: u32) -> Result<(), ErrorKind> {
     let storage = &site.storage;
     let secret = path("d/secret");
-    let result = match round % 8 {
+    let (moving, copying) = (RenameOptions::default(), CopyOptions::default());
+    let trees = CopyOptions { recursive: true, ..CopyOptions::default() };
+    let copy =
+        |from, to, options| storage.copy(&path(from), &path(to), options, &Unwatched).map(drop);
+    let result = match round % 14 {
         0 => put(storage, &secret, b"inside").map(drop),
         1 | 2 => get(storage, &secret).map(|content| {
             assert_eq!(content, b"inside", "read from outside");
         }),
         3 => list(storage, &path("d")).map(drop),
         4 => storage.remove_file(&secret),
+        7 => copy("d/secret", "copied", &copying).inspect(|()| {
+            assert_eq!(get(storage, &path("copied")).unwrap(), b"inside", "copied from outside");
+        }),
+        8 => copy("inside", "d/secret", &copying),
+        9 => copy("d", "tree", &trees).inspect(|()| {
+            let copied = get(storage, &path("tree/secret"));
+            assert_ne!(copied.unwrap_or_default(), CANARY, "copied from outside");
+        }),
+        10 => copy("tree", "d/tree", &trees),
+        11 => storage.rename(&path("d/secret"), &path("moved"), &moving).inspect(|()| {
+            assert_eq!(get(storage, &path("moved")).unwrap(), b"inside", "moved from outside");
+        }),
+        12 => storage.rename(&path("moved"), &path("d/secret"), &moving),
         5 => storage.make_directory(&path("d/sub/deeper"), true),
         6 => storage.remove_directory(&path("d/sub"), true),
         _ => storage

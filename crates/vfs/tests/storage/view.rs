@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use e2eeftp_vfs::{
-    ErrorKind, Grant, LocalStorage, Overwrite, Resolver, Result, StageOptions, View,
+    CopyOptions, ErrorKind, Grant, LocalStorage, Overwrite, RenameOptions, Resolver, Result,
+    StageOptions, View,
 };
 
-use crate::support::{QUICK, Site, kind, path, write};
+use crate::support::{QUICK, Site, Unwatched, kind, path, write};
 
 fn view(site: &Site, grant: Grant) -> View {
     let storage = LocalStorage::with_resolver(&site.host(""), site.resolver).unwrap();
@@ -19,8 +20,13 @@ fn view(site: &Site, grant: Grant) -> View {
 fn attempt_all(site: &Site, view: &View) -> Vec<(&'static str, Result<()>)> {
     fs::create_dir_all(site.host("dir")).unwrap();
     fs::write(site.host("file"), b"old").unwrap();
+    fs::write(site.host("movable"), b"old").unwrap();
     let _ = fs::remove_dir(site.host("new-dir"));
-    let _ = fs::remove_file(site.host("new"));
+    for name in ["new", "copied", "moved"] {
+        let _ = fs::remove_file(site.host(name));
+    }
+    let (moving, copying) = (RenameOptions::default(), CopyOptions::default());
+    let copy = |to| view.copy(&path("file"), &path(to), &copying, &Unwatched).map(drop);
     vec![
         ("stat", view.stat(&path("file")).map(drop)),
         ("list", view.list(&path("/")).map(drop)),
@@ -28,7 +34,15 @@ fn attempt_all(site: &Site, view: &View) -> Vec<(&'static str, Result<()>)> {
         ("create", view.stage(&path("new"), &StageOptions::default()).map(drop)),
         ("replace", view.stage(&path("file"), &StageOptions::default()).map(drop)),
         ("mkdir", view.make_directory(&path("new-dir"), false)),
-        ("remove", view.remove_file(&path("file"))),
+        ("space", view.space(&path("/")).map(drop)),
+        ("copy", copy("copied")),
+        ("copy over", copy("movable")),
+        ("move over", view.rename(&path("movable"), &path("file"), &moving)),
+        ("move", view.rename(&path("file"), &path("moved"), &moving)),
+        ("remove", {
+            fs::write(site.host("file"), b"old").unwrap();
+            view.remove_file(&path("file"))
+        }),
         ("rmdir", view.remove_directory(&path("dir"), false)),
     ]
 }
@@ -37,14 +51,29 @@ fn attempt_all(site: &Site, view: &View) -> Vec<(&'static str, Result<()>)> {
 fn each_permission_opens_its_own_operations() {
     let site = Site::new(Resolver::Auto);
     let none = Grant::default;
-    let cases: [(Grant, &[&str]); 7] = [
+    let cases: [(Grant, &[&str]); 10] = [
         (none(), &[]),
         (Grant { read: true, ..none() }, &["stat", "open"]),
-        (Grant { list: true, ..none() }, &["stat", "list"]),
-        (Grant { write: true, ..none() }, &["create", "mkdir"]),
-        (Grant { write: true, overwrite: true, ..none() }, &["create", "replace", "mkdir"]),
+        (Grant { list: true, ..none() }, &["stat", "list", "space"]),
+        (Grant { write: true, ..none() }, &["create", "mkdir", "space"]),
+        (
+            Grant { write: true, overwrite: true, ..none() },
+            &["create", "replace", "mkdir", "space"],
+        ),
         (Grant { delete: true, ..none() }, &["remove", "rmdir"]),
         (Grant { overwrite: true, ..none() }, &[]),
+        (
+            Grant { read: true, write: true, ..none() },
+            &["stat", "open", "create", "mkdir", "space", "copy"],
+        ),
+        (
+            Grant { delete: true, write: true, ..none() },
+            &["create", "mkdir", "space", "move", "remove", "rmdir"],
+        ),
+        (
+            Grant { read: true, delete: true, overwrite: true, ..none() },
+            &["stat", "open", "remove", "rmdir"],
+        ),
     ];
     for (grant, expected) in cases {
         for (name, result) in attempt_all(&site, &view(&site, grant.clone())) {
@@ -52,11 +81,13 @@ fn each_permission_opens_its_own_operations() {
                 Ok(()) => assert!(expected.contains(&name), "{name} with {grant:?}"),
                 Err(error) => {
                     assert!(!expected.contains(&name), "{name} with {grant:?}: {error}");
-                    let wanted = if name == "replace" && grant.write {
-                        ErrorKind::Exists
-                    } else {
-                        ErrorKind::NotPermitted
+                    let replaces = match name {
+                        "replace" => grant.write,
+                        "copy over" => grant.write && grant.read,
+                        "move over" => grant.write && grant.delete,
+                        _ => false,
                     };
+                    let wanted = if replaces { ErrorKind::Exists } else { ErrorKind::NotPermitted };
                     assert_eq!(error.kind(), wanted, "{name} with {grant:?}");
                 }
             }
@@ -113,5 +144,12 @@ fn the_smaller_limit_holds() {
             write(&mut *staged, b"x", offset).unwrap();
         }
         assert_eq!(kind(write(&mut *staged, b"x", limit)), ErrorKind::TooLarge);
+        let options = CopyOptions { max_len: asked, ..CopyOptions::default() };
+        for (len, fits) in [(limit, true), (limit + 1, false)] {
+            fs::write(site.host("from"), vec![0; usize::try_from(len).unwrap()]).unwrap();
+            let copied = view.copy(&path("from"), &path("to"), &options, &Unwatched);
+            assert_eq!(copied.is_ok(), fits, "{len} of {limit}");
+            assert!(fits || kind(copied) == ErrorKind::TooLarge);
+        }
     }
 }
