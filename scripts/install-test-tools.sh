@@ -9,6 +9,8 @@
 #   openssh-client  ssh-keygen checks our signatures and key files
 #   bsdutils        script gives the command line a terminal
 #   mount           small and read-only file systems for the storage tests
+#   bash, bash-completion, zsh, fish  the completion is tested in them
+#   mandoc          reads the manual page
 set -eu
 
 packages=''
@@ -18,6 +20,11 @@ need() { # COMMAND PACKAGE
 need ssh-keygen openssh-client
 need script bsdutils
 need mount mount
+need bash bash
+need zsh zsh
+need fish fish
+need mandoc mandoc
+[ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

@@ -22,6 +22,7 @@ export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
+export { refuseExposedPaths } from './server/exposed-paths.js';
 export type { ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
 export type { Logger } from './server/logger.js';
 export { Session } from './server/session.js';

@@ -14,15 +14,17 @@ import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
 import { PEER_GRACE_MS } from './interruption.js';
+import { resolvePeer } from './settings/peer-settings.js';
 
-/** `host` and `port` of an address: its own port wins over `-P`. */
+/** `host` and `port` of an address or of a peer of the configuration file: the address's own port wins over `-P`. */
 export function endpoint(context: CliContext, peer: PeerAddress): { host: string; port: number } {
-  if (peer.user !== undefined) {
-    throw new E2eeftpError('E2EEFTP_UNSUPPORTED', `'${peer.user}@': user names in addresses are not supported yet`, {
+  const { host, port, user } = resolvePeer(context, peer);
+  if (user !== undefined) {
+    throw new E2eeftpError('E2EEFTP_UNSUPPORTED', `'${user}@': user names in addresses are not supported yet`, {
       hint: 'leave it out; your key decides what you may do',
     });
   }
-  return { host: peer.host, port: peer.port ?? context.globals.port };
+  return { host, port };
 }
 
 /** The file of known servers. */
@@ -55,9 +57,10 @@ export function timeLimits(
 
 /** Connects and logs in. A server that is not known yet is shown to the person at the terminal. */
 async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
-  const { globals, env, signal, output } = context;
+  const { env, signal, output } = context;
   const { host, port } = endpoint(context, peer);
-  const identity = await identityFile(context);
+  const { globals } = resolvePeer(context, peer);
+  const identity = await identityFile({ ...context, globals });
   output.detail(`connecting to ${displayName(serverName(host, port))} with ${displayName(identity)}`);
   const client = await connect({
     host,
@@ -99,7 +102,9 @@ export class ClientPool {
 
   async open(peer: PeerAddress): Promise<Client> {
     const { host, port } = endpoint(this.#context, peer);
-    const name = serverName(host, port);
+    // Two peers of the configuration file may be one server, with different keys.
+    const { identity, serverKey } = resolvePeer(this.#context, peer).globals;
+    const name = JSON.stringify([serverName(host, port), identity, serverKey]);
     const known = this.#clients.get(name);
     if (known !== undefined) return known;
     const client = await openClient(this.#context, peer);
