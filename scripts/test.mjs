@@ -29,7 +29,7 @@ const LINTS = [
   'lint:systemd',
 ];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
-const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'systemd-analyze', 'objdump'];
+const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'systemd-analyze', 'objdump', 'bash', 'zsh', 'fish', 'mandoc'];
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];

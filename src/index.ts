@@ -28,6 +28,7 @@ export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
 export type { LoginEvent, LoginRefusal, ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
+export { refuseExposedPaths } from './server/exposed-paths.js';
 export type { Logger } from './server/logger.js';
 export { Session } from './server/session.js';
 

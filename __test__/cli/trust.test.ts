@@ -172,7 +172,7 @@ test('what is remembered can be shown, hashed and forgotten', async (t) => {
   await box.keygen();
   const key = box.path('config/e2eeftp/client_id.pub');
   t.is((await box.run(['trust', 'files.example.org', key])).code, 0);
-  t.is((await box.run(['trust', 'backup.example.org:6001', key, '--hash'])).code, 0);
+  t.is((await box.run(['trust', 'backup.example.org:6001', key, '--hash-known-servers'])).code, 0);
   t.regex(box.read(KNOWN), /^files\.example\.org:5001 \S+ \S+\n\|1\|\S+ ssh-ed25519 \S+\n$/);
   const listed = await box.run(['trust', '--list']);
   t.regex(listed.stdout, /^files\.example\.org:5001 SHA256:\S+\n\|1\|\S+ SHA256:\S+\n$/);

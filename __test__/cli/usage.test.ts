@@ -15,6 +15,8 @@ const VERBS = [
   'revoke',
   'trust',
   'serve',
+  'config',
+  'completion',
 ];
 
 test('--help groups the verbs', async (t) => {
@@ -23,7 +25,16 @@ test('--help groups the verbs', async (t) => {
   const { code, stdout, stderr } = await box.run(['--help']);
   t.is(code, 0);
   t.is(stderr, '');
-  for (const group of ['Move files:', 'Look:', 'Change:', 'Any command:', 'Keys:', 'Serve:', 'Global options:']) {
+  for (const group of [
+    'Move files:',
+    'Look:',
+    'Change:',
+    'Any command:',
+    'Keys:',
+    'Serve:',
+    'Configuration:',
+    'Global options:',
+  ]) {
     t.true(stdout.includes(`\n${group}\n`), group);
   }
   for (const verb of VERBS) t.regex(stdout, new RegExp(String.raw`\n {2}${verb}[ |]`), verb);
@@ -155,8 +166,8 @@ test('what is not there yet is refused clearly', async (t) => {
   t.teardown(() => box.dispose());
   await box.keygen();
   for (const words of [
-    ['fingerprint', '--config', 'x'],
     ['ls', 'ann@host:'],
+    ['ls', 'host:', '--user', 'ann'],
   ]) {
     const { code, stderr } = await box.run(words);
     t.is(code, 1, words.join(' '));

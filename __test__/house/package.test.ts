@@ -18,9 +18,11 @@ test('the package holds what its users need and nothing else', async (t) => {
     'dist/cli/main.js',
     'dist/index.d.ts',
     'dist/index.js',
+    'completion/e2eeftp.bash',
     'docs/PROTOCOL.md',
     'index.d.ts',
     'index.js',
+    'man/e2eeftp.1',
   ]) {
     t.true(paths.includes(needed), needed);
   }

@@ -1,12 +1,14 @@
 /** Which `authorized_clients.pub` a verb works on: `--authorized FILE`, or the one in `--data DIR`. */
-import { type Command, Option, type OptionValues } from 'commander';
+import type { Command, OptionValues } from 'commander';
 import { serverDataPaths, serverDirectory } from '../index.js';
+import { addSettings } from './settings/options.js';
+import { settingsOfVerb } from './settings/table.js';
 
 /** Adds the two options to a verb. */
 export function addAuthorizedFileOptions(command: Command): Command {
-  return command
-    .addOption(new Option('--data <dir>', "the server's data directory").conflicts('authorized'))
-    .option('--authorized <file>', 'the file itself');
+  addSettings(command, settingsOfVerb(command.name()));
+  command.options.find((option) => option.attributeName() === 'data')?.conflicts('authorized');
+  return command;
 }
 
 /** The path that they mean. */

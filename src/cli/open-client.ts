@@ -13,27 +13,23 @@ import {
 import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
-import { switchFromEnvironment } from './global-options.js';
 import { PEER_GRACE_MS } from './interruption.js';
+import { resolvePeer } from './settings/peer-settings.js';
 
-/** `host` and `port` of an address: its own port wins over `-P`. */
+/** `host` and `port` of an address or of a peer of the configuration file: the address's own port wins over `-P`. */
 export function endpoint(context: CliContext, peer: PeerAddress): { host: string; port: number } {
-  if (peer.user !== undefined) {
-    throw new E2eeftpError('E2EEFTP_UNSUPPORTED', `'${peer.user}@': user names in addresses are not supported yet`, {
+  const { host, port, user } = resolvePeer(context, peer);
+  if (user !== undefined) {
+    throw new E2eeftpError('E2EEFTP_UNSUPPORTED', `'${user}@': user names in addresses are not supported yet`, {
       hint: 'leave it out; your key decides what you may do',
     });
   }
-  return { host: peer.host, port: peer.port ?? context.globals.port };
+  return { host, port };
 }
 
 /** The file of known servers. */
 export function knownServersFile(env: NodeJS.ProcessEnv): string {
   return join(clientDirectory(env), 'known_servers');
-}
-
-/** Whether new names are written there as hashes: `E2EEFTP_HASH_KNOWN_SERVERS`. */
-export function hashesKnownServers(env: NodeJS.ProcessEnv): boolean {
-  return switchFromEnvironment(env, 'E2EEFTP_HASH_KNOWN_SERVERS');
 }
 
 async function identityFile(context: CliContext): Promise<string> {
@@ -61,16 +57,17 @@ export function timeLimits(
 
 /** Connects and logs in. A server that is not known yet is shown to the person at the terminal. */
 async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
-  const { globals, env, signal, output } = context;
+  const { env, signal, output } = context;
   const { host, port } = endpoint(context, peer);
-  const identity = await identityFile(context);
+  const { globals } = resolvePeer(context, peer);
+  const identity = await identityFile({ ...context, globals });
   output.detail(`connecting to ${displayName(serverName(host, port))} with ${displayName(identity)}`);
   const client = await connect({
     host,
     port,
     identity,
     knownServers: knownServersFile(env),
-    hashKnownServers: hashesKnownServers(env),
+    hashKnownServers: globals.hashKnownServers,
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
     ...timeLimits(globals.timeout),
     abortGraceMs: PEER_GRACE_MS,
@@ -106,7 +103,9 @@ export class ClientPool {
 
   async open(peer: PeerAddress): Promise<Client> {
     const { host, port } = endpoint(this.#context, peer);
-    const name = serverName(host, port);
+    // Two peers of the configuration file may be one server, with different keys.
+    const { identity, serverKey } = resolvePeer(this.#context, peer).globals;
+    const name = JSON.stringify([serverName(host, port), identity, serverKey]);
     const known = this.#clients.get(name);
     if (known !== undefined) return known;
     const client = await openClient(this.#context, peer);

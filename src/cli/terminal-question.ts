@@ -6,9 +6,16 @@ import { openSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { ReadStream } from 'node:tty';
 
+let isSilenced = false;
+
+/** From now on this process asks nothing: every question is as without a terminal. */
+export function neverAsk(): void {
+  isSilenced = true;
+}
+
 /** The terminal to read from, or undefined when there is none or nobody would see the question. */
 function openTerminal(): ReadStream | undefined {
-  if (!process.stderr.isTTY) return undefined;
+  if (isSilenced || !process.stderr.isTTY) return undefined;
   if (process.stdin.isTTY) return process.stdin;
   if (process.platform === 'win32') return undefined;
   try {

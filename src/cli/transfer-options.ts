@@ -1,5 +1,7 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
+import { addSettings } from './settings/options.js';
+import { settingsOfVerb } from './settings/table.js';
 
 /** How progress is shown; `auto` is a bar on a terminal and a line each 5 s elsewhere. */
 export type ProgressMode = 'auto' | 'bar' | 'plain' | 'json' | 'none';
@@ -16,21 +18,15 @@ export interface TransferOptions {
 
 /** Adds them to a verb. */
 export function addTransferOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup('Transfer options:')
     .addOption(
       new Option('--overwrite', 'replace what has the name, atomically (default)').conflicts(['clobber', 'rename']),
     )
     .addOption(new Option('--no-clobber', 'fail when the name is taken').conflicts(['overwrite', 'rename']))
     .addOption(new Option('--rename', 'take a free name, "name (1).ext"').conflicts(['overwrite', 'clobber']))
-    .option('-p, --preserve', 'keep modification time and mode (default)')
-    .option('--no-preserve', 'the new file gets the present time and default mode')
-    .option('-n, --dry-run', 'look and say what would be done; change nothing')
-    .addOption(
-      new Option('--progress <how>', 'how progress is shown')
-        .choices(['auto', 'bar', 'plain', 'json', 'none'])
-        .default('auto'),
-    );
+    .option('-n, --dry-run', 'look and say what would be done; change nothing');
+  return addSettings(command, settingsOfVerb(command.name()));
 }
 
 /** Reads them back. */

@@ -1,5 +1,8 @@
 /** The table of verbs: what `e2eeftp --help` lists, and where each is. A verb's module is loaded only when it is used. */
+import type { Command } from 'commander';
 import type { Verb } from './context.js';
+import { addGlobalOptions } from './global-options.js';
+import type { VerbConfig } from './settings/load-settings.js';
 
 /** A line of `e2eeftp --help`. */
 export interface VerbEntry {
@@ -7,6 +10,8 @@ export interface VerbEntry {
   alias?: string;
   group: string;
   summary: string;
+  /** Whose configuration file it goes by. @default 'client' */
+  config?: VerbConfig;
   load(): Promise<{ verb: Verb }>;
 }
 
@@ -72,12 +77,14 @@ export const VERBS: readonly VerbEntry[] = [
     name: 'authorize',
     group: 'Keys:',
     summary: 'let a key log in to the server on this machine',
+    config: 'server',
     load: () => import('./verbs/authorize.js'),
   },
   {
     name: 'revoke',
     group: 'Keys:',
     summary: 'no longer let a key log in',
+    config: 'server',
     load: () => import('./verbs/revoke.js'),
   },
   {
@@ -90,9 +97,30 @@ export const VERBS: readonly VerbEntry[] = [
     name: 'serve',
     group: 'Serve:',
     summary: 'run a server in the foreground',
+    config: 'server',
     load: () => import('./verbs/serve.js'),
   },
+  {
+    name: 'config',
+    group: 'Configuration:',
+    summary: 'check configuration files, and show which settings hold',
+    config: 'none',
+    load: () => import('./verbs/config.js'),
+  },
+  {
+    name: 'completion',
+    group: 'Configuration:',
+    summary: 'print the script that lets a shell complete e2eeftp',
+    config: 'none',
+    load: () => import('./verbs/completion.js'),
+  },
 ];
+
+/** Declares the arguments and options of a verb, its own first and then those of every verb. */
+export function configureVerb(command: Command, verb: Verb): Command {
+  verb.configure(command.helpOption('-h, --help', 'show this help'));
+  return addGlobalOptions(command);
+}
 
 /** The verbs that a command line may mean: those whose name or alias is one of its words. */
 export function verbsNamedIn(words: readonly string[]): VerbEntry[] {

@@ -1,7 +1,7 @@
 /** `e2eeftp get`: copies files from a server, or writes one to standard output. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, Option, type OptionValues } from 'commander';
+import type { Command, OptionValues } from 'commander';
 import { type Durability, E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
@@ -139,11 +139,6 @@ export const verb: Verb = {
       .argument(
         '<peer:path… [dest]...>',
         "files on a server; then where they go (default: '.'; '-' is standard output)",
-      )
-      .addOption(
-        new Option('--durability <level>', 'what is on disk before success is reported')
-          .choices(['none', 'file', 'dir'])
-          .default('file'),
       )
       .option('--force', 'write to standard output even if it is a terminal');
     addTransferOptions(command);

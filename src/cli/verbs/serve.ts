@@ -2,11 +2,12 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option, type OptionValues } from 'commander';
+import type { Command, OptionValues } from 'commander';
 import {
   createServer,
   displayName,
   E2eeftpError,
+  refuseExposedPaths,
   type Server,
   serverDataPaths,
   serverDirectory,
@@ -14,19 +15,14 @@ import {
 } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
-import { isLoopback, type ListenAddress, parseListenAddress } from '../listen-address.js';
+import { isLoopback, type ListenAddress } from '../listen-address.js';
 import { type PortFile, removePortFile, removeStalePortFile, writePortFile } from '../port-file.js';
-import { createServerLog, LOG_LEVELS, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
+import { serverLimits } from '../server-limits.js';
+import { createServerLog, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
+import { isRootMissing, requestedRoot } from '../server-root.js';
+import { addSettings } from '../settings/options.js';
+import { settingsOfVerb } from '../settings/table.js';
 import { notifySystemd } from '../systemd-notify.js';
-
-/** How long requests may go on after the first SIGTERM. */
-const DRAIN_MS = 30_000;
-
-function parseCount(text: string): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new InvalidArgumentError('Give a whole number of 1 or more.');
-  return count;
-}
 
 /** The native layer listens on IP addresses: names are looked up here. */
 async function resolveName({ host, port }: ListenAddress): Promise<ListenAddress> {
@@ -120,20 +116,29 @@ async function tellSystemd(state: 'ready' | 'stopping', context: CliContext, log
 }
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
-  const { output, env, globals } = context;
+  const { output, env, globals, settings } = context;
   const log = createServerLog(options['logLevel'] as LogLevel, options['logFormat'] as LogFormat);
   const dataDir = resolve((options['data'] as string | undefined) ?? serverDirectory(env));
   const paths = serverDataPaths(dataDir);
-  const root = operands[0] === undefined ? paths.files : resolve(operands[0]);
+  const requested = requestedRoot(
+    operands[0],
+    options['root'] as string | undefined,
+    settings.get('root').origin.from === 'flag',
+  );
+  const root = requested ?? paths.files;
   const file = resolve((options['authorized'] as string | undefined) ?? paths.authorizedClients);
   const readOnly = options['readOnly'] === true;
-  const maxConnections = options['maxConnections'] as number | undefined;
+  const durability = options['durability'] === 'dir' ? 'directory' : (options['durability'] as 'none' | 'file');
+  const drainMs = Math.ceil((options['drainTimeout'] as number) * 1000);
   const portFile = options['portFile'] as string | undefined;
   const wanted = (options['listen'] as ListenAddress[] | undefined) ?? [{ host: '127.0.0.1', port: globals.port }];
   const { ended, stopListening } = untilSignalled();
   try {
     if (portFile !== undefined) await removeStalePortFile(portFile);
     const listen = await Promise.all(wanted.map(resolveName));
+    const isNewRoot = requested !== undefined && (await isRootMissing(requested));
+    // Who can write the configuration decides who may log in.
+    if (settings.file !== undefined) await refuseExposedPaths(root, [settings.file.path]);
     const server = await createServer({
       root,
       dataDir,
@@ -141,8 +146,10 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       authorizedClients: file,
       readOnly,
       logger: log,
-      ...(maxConnections === undefined ? {} : { maxConnections }),
+      durability,
+      ...serverLimits(options),
     });
+    if (isNewRoot) output.note(`made ${displayName(root)}`);
     const stopReloading = reloadOnHangup(server, file, log);
     try {
       await listenOn(server, listen);
@@ -160,12 +167,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       tellStart(context, { server, file, dataDir, addresses }, readOnly);
       await tellSystemd('ready', context, log);
       const signal = await ended;
-      log.info({ signal, graceSeconds: DRAIN_MS / 1000 }, 'draining; a second signal ends at once');
+      log.info({ signal, graceSeconds: drainMs / 1000 }, 'draining; a second signal ends at once');
       if (portFile !== undefined) await removePortFile(portFile);
       await tellSystemd('stopping', context, log);
     } finally {
       stopReloading();
-      await server.close({ graceMs: DRAIN_MS });
+      await server.close({ graceMs: drainMs });
     }
     return EXIT.ok;
   } finally {
@@ -180,20 +187,8 @@ export const verb: Verb = {
   ],
   handlesSignals: true,
   configure(command: Command): void {
-    command
-      .argument('[root]', 'the directory that clients see (default: files/ in the data directory)')
-      .option(
-        '--listen <address:port>',
-        'where to listen; repeatable; port 0 picks a free one (default: 127.0.0.1:5001, this machine only)',
-        (value: string, previous: ListenAddress[] | undefined) => [...(previous ?? []), parseListenAddress(value)],
-      )
-      .option('--data <dir>', "the server's key, key list and default root")
-      .option('--authorized <file>', 'who may log in (default: authorized_clients.pub in the data directory)')
-      .option('--read-only', 'nobody may store or remove, whatever the key list says')
-      .option('--max-connections <n>', 'most sessions at a time on each listening address', parseCount)
-      .option('--port-file <file>', 'written when ready: pid, fingerprint and addresses as JSON')
-      .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS).default('info'))
-      .addOption(new Option('--log-format <format>', 'how it is logged').choices(['text', 'json']).default('text'));
+    command.argument('[root]', 'the directory that clients see (default: files/ in the data directory)');
+    addSettings(command, settingsOfVerb('serve'));
   },
   run,
 };

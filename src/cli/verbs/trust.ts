@@ -14,7 +14,7 @@ import {
 import { parsePeer } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { confirmServerKey } from '../first-contact.js';
-import { endpoint, hashesKnownServers, knownServersFile } from '../open-client.js';
+import { endpoint, knownServersFile } from '../open-client.js';
 import { readPublicKey } from '../public-key-argument.js';
 
 interface Server {
@@ -103,8 +103,8 @@ async function hashAll(context: CliContext, known: KnownServers): Promise<void> 
 }
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
-  const { env } = context;
-  const known = new KnownServers(knownServersFile(env), { hash: options['hash'] === true || hashesKnownServers(env) });
+  const { env, globals } = context;
+  const known = new KnownServers(knownServersFile(env), { hash: globals.hashKnownServers });
   const [peer, ...rest] = operands;
   const modes = ['list', 'remove', 'hashAll'].filter((mode) => options[mode] === true);
   if (
@@ -165,7 +165,6 @@ export const verb: Verb = {
       .argument('[key|fingerprint...]', 'what its operator told you: a key, a file that holds it, or a fingerprint')
       .option('--list', 'show what is remembered, of one server or of all')
       .option('--remove', 'forget the server')
-      .option('--hash', 'write the name as a hash, so that the file does not tell it')
       .option('--hash-all', 'replace every name in the file by its hash');
   },
   run,

@@ -1,0 +1,20 @@
+/** What the exit codes mean, for the manual page and `docs/CLI.md`. The codes of errors are in the table of errors. */
+export const EXIT_MEANINGS: Readonly<Record<number, string>> = {
+  0: 'done',
+  1: 'another error',
+  2: 'the command line, or a file it names as configuration, is wrong',
+  3: 'the network, or the session with the server',
+  4: "identity or authentication: your key, the server's key",
+  5: 'not permitted',
+  6: 'not found',
+  7: 'exists already',
+  8: 'the data did not arrive as it was sent',
+  9: 'no space, or a size limit',
+  10: 'of several files some are done and some are not; `error[E2EEFTP_PARTIAL]` lists them',
+  11: 'the source changed while it was read',
+  12: 'the two programs have no version of the protocol in common',
+  124: '`--timeout`',
+  130: 'ctrl-C: nothing partial is left under a final name',
+  141: 'the reader of standard output went away (`… | head`), as for any program that SIGPIPE ends',
+  143: 'SIGTERM (for `serve`: a second one)',
+};
