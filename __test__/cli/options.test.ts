@@ -32,7 +32,14 @@ function transfer(words: string[]): TransferOptions {
 }
 
 test('defaults', (t) => {
-  t.deepEqual(globals(['ls']), { port: 5001, json: false, quiet: false, verbose: 0, color: true });
+  t.deepEqual(globals(['ls']), {
+    port: 5001,
+    hashKnownServers: false,
+    json: false,
+    quiet: false,
+    verbose: 0,
+    color: true,
+  });
 });
 
 test('options count before and after the verb, and the one after it wins', (t) => {
@@ -57,6 +64,7 @@ test('an option beats the environment, and that the default', (t) => {
     E2EEFTP_CONFIG: 'c',
   };
   t.deepEqual(globals(['ls'], env), {
+    hashKnownServers: false,
     identity: 'k',
     serverKey: 'SHA256:x',
     port: 77,
