@@ -116,8 +116,14 @@ pub enum KeyFault {
     Mismatch,
     /// The key is encrypted and no passphrase was given.
     Encrypted,
-    /// The key is encrypted and decrypting it is not supported.
+    /// The key is encrypted in a way that is not supported.
     EncryptionUnsupported,
+    /// The passphrase does not open the key, or its encrypted part is damaged.
+    WrongPassphrase,
+    /// A key is to be encrypted under an empty passphrase.
+    EmptyPassphrase,
+    /// The private half is inside of a security key; the file only says which.
+    SecurityKey,
 }
 
 impl Error {
@@ -131,6 +137,10 @@ impl Error {
             Self::Peer(_) => "E2EEFTP_PROTOCOL",
             Self::Refused(_) => "E2EEFTP_REFUSED",
             Self::WeakKey(_) => "E2EEFTP_WEAK_KEY",
+            Self::KeyFile(KeyFault::Encrypted) => "E2EEFTP_KEY_ENCRYPTED",
+            Self::KeyFile(KeyFault::WrongPassphrase) => "E2EEFTP_WRONG_PASSPHRASE",
+            Self::KeyFile(KeyFault::EncryptionUnsupported) => "E2EEFTP_UNSUPPORTED",
+            Self::KeyFile(KeyFault::EmptyPassphrase) => "E2EEFTP_INVALID_ARGUMENT",
             Self::KeyFile(_) => "E2EEFTP_KEY_FILE",
             Self::Limit | Self::Misuse(_) | Self::Random => "E2EEFTP_INTERNAL",
         }
@@ -204,7 +214,12 @@ impl fmt::Display for KeyFault {
             Self::NotEd25519 => "not an Ed25519 key",
             Self::Mismatch => "private and public key do not belong together",
             Self::Encrypted => "it is encrypted, a passphrase is needed",
-            Self::EncryptionUnsupported => "decrypting a key file is not supported",
+            Self::EncryptionUnsupported => "it is encrypted in a way that is not supported",
+            Self::WrongPassphrase => "the passphrase is wrong",
+            Self::EmptyPassphrase => "an empty passphrase protects nothing",
+            Self::SecurityKey => {
+                "its private half is in a security key; use it through an ssh-agent"
+            }
         })
     }
 }

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use e2eeftp_core::crypto::OsRandom;
 use e2eeftp_core::identity::{IdentityKey, PublicKey};
-use e2eeftp_core::{Error, KeyFault};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::error::{IntoThrown, thrown};
+use crate::error::IntoThrown;
 
 /// A public key in all the forms people use.
 #[napi(object)]
@@ -61,11 +60,7 @@ impl NativeIdentity {
     /// Reads an identity in OpenSSH's format or as PKCS#8 PEM.
     #[napi(factory, catch_unwind)]
     pub fn from_text(text: &[u8], passphrase: Option<&[u8]>) -> napi::Result<Self> {
-        let key = IdentityKey::from_text(text, passphrase).map_err(|error| match error {
-            Error::KeyFile(KeyFault::Encrypted) => thrown("E2EEFTP_KEY_ENCRYPTED", error),
-            Error::KeyFile(KeyFault::EncryptionUnsupported) => thrown("E2EEFTP_UNSUPPORTED", error),
-            _ => thrown(error.code(), error),
-        })?;
+        let key = IdentityKey::from_text(text, passphrase).or_throw()?;
         Ok(Self { key: Arc::new(key) })
     }
 
@@ -77,7 +72,7 @@ impl NativeIdentity {
 
     /// The private key in OpenSSH's format, not encrypted.
     #[napi(catch_unwind)]
-    pub fn to_openssh(&self, comment: String) -> String {
-        self.key.to_openssh(&comment).to_string()
+    pub fn to_openssh(&self, comment: String) -> napi::Result<String> {
+        Ok(self.key.to_openssh(&comment).or_throw()?.to_string())
     }
 }

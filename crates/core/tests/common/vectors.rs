@@ -376,7 +376,7 @@ pub(crate) fn identities() -> Value {
             "openssh_line": public.to_openssh_line("a comment"),
             "spki_pem": public.to_spki_pem(),
             "fingerprint": public.fingerprint(),
-            "openssh_private": *key.to_openssh("a comment"),
+            "openssh_private": *key.to_openssh("a comment").unwrap(),
             "pkcs8_pem": *key.to_pkcs8_pem(),
             "signatures": signatures,
         })
