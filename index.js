@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, openLocalSource, parsePublicKey, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, listAgentKeys, openLocalSource, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -788,7 +788,9 @@ export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
 export { connect }
+export { listAgentKeys }
 export { openLocalSource }
 export { parsePublicKey }
+export { readPublicHalf }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -21,8 +21,10 @@ export {
   NativeStorage,
   NativeTransfer,
   NativeView,
+  listAgentKeys,
   openLocalSource,
   parsePublicKey as parsePublicKeyNative,
+  readPublicHalf,
   stageLocal,
 } from '../index.js';
 export type {

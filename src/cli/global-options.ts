@@ -8,8 +8,10 @@ import { DEFAULT_PORT } from '../identity/server-address.js';
 
 /** The global options of one run, resolved. */
 export interface GlobalOptions {
-  /** Path of the private key file. */
-  identity?: string;
+  /** Who to log in as, in this order: key files, or keys of the ssh-agent. */
+  identity?: readonly string[];
+  /** File whose first line is the passphrase of the private key. */
+  passphraseFile?: string;
   /** Fingerprint, key text, or file that the server's key must match. */
   serverKey?: string;
   /** Port for addresses that name none. */
@@ -63,6 +65,8 @@ interface GlobalOption {
   invert?: boolean;
   /** Reads repeated switches. */
   count?: boolean;
+  /** Collects the values of a repeated option; the environment variable has one of them. */
+  collect?: boolean;
 }
 
 const text = (value: string): string => value;
@@ -70,9 +74,17 @@ const text = (value: string): string => value;
 const OPTIONS: readonly GlobalOption[] = [
   {
     key: 'identity',
-    flags: '-i, --identity <file>',
-    description: 'private key to log in with',
+    flags: '-i, --identity <file|agent>',
+    description: 'private key, public key of one in the ssh-agent, or agent[:KEY]; repeatable',
     environment: 'E2EEFTP_IDENTITY',
+    parse: text,
+    collect: true,
+  },
+  {
+    key: 'passphraseFile',
+    flags: '--passphrase-file <file>',
+    description: 'its first line opens the private key; no prompt',
+    environment: 'E2EEFTP_PASSPHRASE_FILE',
     parse: text,
   },
   {
@@ -151,6 +163,8 @@ export function addGlobalOptions(command: Command, how: { hidden?: boolean } = {
     const option = new Option(entry.flags, `${entry.description} [${entry.environment}]`);
     if (entry.count === true) {
       option.argParser((_: string, previous: number | undefined) => Math.min((previous ?? 0) + 1, 2));
+    } else if (entry.collect === true) {
+      option.argParser((value: string, previous: unknown[] | undefined) => [...(previous ?? []), entry.parse(value)]);
     } else if (option.required) {
       option.argParser(entry.parse);
     }
@@ -170,7 +184,7 @@ export function resolveGlobalOptions(verb: Command, env: NodeJS.ProcessEnv): Glo
     if (fromEnvironment !== undefined && (fromEnvironment !== '' || entry.parse === parseSwitch)) {
       try {
         const value = entry.parse(fromEnvironment);
-        resolved[entry.key] = entry.invert === true ? value !== true : value;
+        resolved[entry.key] = entry.invert === true ? value !== true : entry.collect === true ? [value] : value;
       } catch (error) {
         if (!(error instanceof InvalidArgumentError)) throw error;
         throw new InvalidArgumentError(`${entry.environment} is not valid. ${error.message}`);

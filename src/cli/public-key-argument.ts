@@ -1,6 +1,6 @@
 /** A public key as an argument: the key itself, or a file that holds a public or a private key. */
 import { readFile } from 'node:fs/promises';
-import { E2eeftpError, Identity, looksLikePublicKey, parsePublicKey, type PublicKey } from '../index.js';
+import { E2eeftpError, looksLikePublicKey, parsePublicKey, publicHalf, type PublicKey } from '../index.js';
 
 const MAX_KEY_FILE = 64 * 1024;
 
@@ -15,7 +15,7 @@ export interface KeyArgument {
 
 /**
  * Reads `argument` as a public key, or as the path of a file with one key in it.
- * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
  * control characters in a key line.
  */
 export async function readPublicKey(argument: string): Promise<KeyArgument> {
@@ -36,7 +36,7 @@ export async function readPublicKeyFile(file: string): Promise<KeyArgument> {
   if (text.length > MAX_KEY_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file} is too large for a key file`);
   try {
     if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text.toString('latin1'))) {
-      return { key: Identity.parse(text).publicKey, comment: '', file };
+      return { key: publicHalf(text), comment: '', file };
     }
     const lines = text.toString('utf8').split(/\r?\n/);
     const content = lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n');
@@ -57,5 +57,5 @@ function checkKeyLine(text: string): void {
 }
 
 function commentOf(line: string): string {
-  return /^\s*ssh-ed25519\s+\S+\s+(.*)$/m.exec(line)?.[1]?.trim() ?? '';
+  return /^\s*(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com)\s+\S+\s+(.*)$/m.exec(line)?.[1]?.trim() ?? '';
 }

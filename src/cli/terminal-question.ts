@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline/promises';
 import { ReadStream } from 'node:tty';
 
 /** The terminal to read from, or undefined when there is none or nobody would see the question. */
-function openTerminal(): ReadStream | undefined {
+export function openTerminal(): ReadStream | undefined {
   if (!process.stderr.isTTY) return undefined;
   if (process.stdin.isTTY) return process.stdin;
   if (process.platform === 'win32') return undefined;
@@ -38,7 +38,12 @@ export async function askAtTerminal(question: string, signal: AbortSignal): Prom
     });
   } finally {
     lines.close();
-    if (terminal === process.stdin) terminal.pause();
-    else terminal.destroy();
+    closeTerminal(terminal);
   }
+}
+
+/** Gives up what {@link openTerminal} opened. */
+export function closeTerminal(terminal: ReadStream): void {
+  if (terminal === process.stdin) terminal.pause();
+  else terminal.destroy();
 }

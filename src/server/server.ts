@@ -211,14 +211,14 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   async #prepare(): Promise<Prepared> {
-    const { dataDir, root, authorizedClients, readOnly, logger } = this.#options;
+    const { dataDir, root, authorizedClients, readOnly, logger, passphrase } = this.#options;
     let { identity } = this.#options;
     await refuseExposedPaths(root, [
       ...(identity === null ? [dataDir, serverDataPaths(dataDir).key] : []),
       ...(typeof authorizedClients === 'string' ? [authorizedClients] : []),
     ]);
     if (identity === null) {
-      const data = await openServerData(dataDir);
+      const data = await openServerData(dataDir, passphrase);
       for (const message of data.warnings) this.#events.warning({ message });
       if (data.created) logger.info({ file: data.paths.key }, 'made a new server identity');
       identity = data.identity;

@@ -28,6 +28,8 @@ pub enum Error {
     Misuse(Misuse),
     /// A key in text form can't be read.
     KeyFile(KeyFault),
+    /// An ssh-agent did not do what it was asked for.
+    Agent(AgentFault),
     /// The random source failed.
     Random,
 }
@@ -126,6 +128,19 @@ pub enum KeyFault {
     SecurityKey,
 }
 
+/// What an ssh-agent did wrong.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentFault {
+    /// It refused: it is locked, has not the key, its user said no, or a security key was not
+    /// touched.
+    Refused,
+    /// Its answer is not one to the question, or damaged.
+    Malformed,
+    /// Its answer is longer than is taken.
+    TooLong,
+}
+
 impl Error {
     /// The stable code of this error, as documented in `docs/ERRORS.md`.
     pub fn code(&self) -> &'static str {
@@ -142,6 +157,7 @@ impl Error {
             Self::KeyFile(KeyFault::EncryptionUnsupported) => "E2EEFTP_UNSUPPORTED",
             Self::KeyFile(KeyFault::EmptyPassphrase) => "E2EEFTP_INVALID_ARGUMENT",
             Self::KeyFile(_) => "E2EEFTP_KEY_FILE",
+            Self::Agent(_) => "E2EEFTP_AGENT",
             Self::Limit | Self::Misuse(_) | Self::Random => "E2EEFTP_INTERNAL",
         }
     }
@@ -162,6 +178,11 @@ impl fmt::Display for Error {
             Self::Limit => f.write_str("the traffic key is used up and was not updated"),
             Self::Misuse(misuse) => write!(f, "internal error: {misuse}"),
             Self::KeyFile(fault) => write!(f, "the key can't be read: {fault}"),
+            Self::Agent(AgentFault::Refused) => f.write_str("the ssh-agent refused"),
+            Self::Agent(AgentFault::Malformed) => {
+                f.write_str("the ssh-agent gave an answer that is not understood")
+            }
+            Self::Agent(AgentFault::TooLong) => f.write_str("the ssh-agent's answer is too long"),
             Self::Random => f.write_str("the random source failed"),
         }
     }
@@ -239,6 +260,12 @@ impl From<Misuse> for Error {
 impl From<KeyFault> for Error {
     fn from(fault: KeyFault) -> Self {
         Self::KeyFile(fault)
+    }
+}
+
+impl From<AgentFault> for Error {
+    fn from(fault: AgentFault) -> Self {
+        Self::Agent(fault)
     }
 }
 

@@ -164,8 +164,9 @@ impl Signer for Pretender {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error> {
         let (_, signature) = touch(&SEED, "ssh:", TOUCHED, message);
         match signature {
-            Signature::SecurityKey { signature, .. } => Ok(signature),
-            Signature::Ed25519(signature) => Ok(signature),
+            Signature::SecurityKey { signature, .. } | Signature::Ed25519(signature) => {
+                Ok(signature)
+            }
         }
     }
 }

@@ -66,6 +66,7 @@ fn we_read_the_keys_it_writes() {
         let line = std::fs::read_to_string(dir.path().join(file).with_extension("pub")).unwrap();
         let public = PublicKey::from_text(&line).unwrap();
         assert_eq!(public.to_openssh_line("its comment"), line.trim());
+        assert_eq!(IdentityKey::public_half(&text).unwrap(), public);
         let read = |passphrase| IdentityKey::from_text(&text, passphrase);
         if passphrase.is_empty() {
             assert_eq!(read(None).unwrap().public_key(), &public);
@@ -98,6 +99,29 @@ fn it_reads_the_encrypted_keys_we_write() {
     stdout_of(&ssh_keygen(dir.path(), &["-p", "-P", "secret words", "-N", "", "-f", "key"], b""));
     let text = std::fs::read(dir.path().join("key")).unwrap();
     assert_eq!(IdentityKey::from_text(&text, None).unwrap().public_key(), key.public_key());
+}
+
+/// The file of a security key says which key it is, and holds nothing to sign with.
+#[test]
+fn the_file_of_a_security_key_is_told_apart() {
+    let provider = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so";
+    assert!(Path::new(provider).exists(), "no {provider}: run scripts/install-test-tools.sh");
+    let dir = TempDir::new().unwrap();
+    for (file, passphrase) in [("plain", ""), ("locked", "secret words")] {
+        let make = ["-q", "-t", "ed25519-sk", "-w", provider, "-N", passphrase, "-f", file];
+        stdout_of(&ssh_keygen(dir.path(), &make, b""));
+        let text = std::fs::read(dir.path().join(file)).unwrap();
+        let line = std::fs::read_to_string(dir.path().join(file).with_extension("pub")).unwrap();
+        let public = PublicKey::from_text(&line).unwrap();
+        assert!(line.starts_with(public.type_name()));
+        assert_eq!(IdentityKey::public_half(&text).unwrap(), public);
+        for passphrase in [None, Some(passphrase.as_bytes())] {
+            let fault = IdentityKey::from_text(&text, passphrase).unwrap_err();
+            assert_eq!(fault, Error::KeyFile(KeyFault::SecurityKey));
+        }
+        let listed = stdout_of(&ssh_keygen(dir.path(), &["-l", "-f", file], b""));
+        assert_eq!(listed.split(' ').nth(1), Some(&*public.fingerprint()));
+    }
 }
 
 #[test]

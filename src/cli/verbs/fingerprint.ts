@@ -5,11 +5,11 @@ import type { Command } from 'commander';
 import { clientDirectory } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { readPublicKey, readPublicKeyFile } from '../public-key-argument.js';
-import { publicKeyFile } from './keygen.js';
+import { publicKeyFile } from '../public-key-file.js';
 
 /** The public file needs no access to the private one; without it the private key will do. */
 async function ownKeyFile(context: CliContext): Promise<string> {
-  const file = context.globals.identity ?? join(clientDirectory(context.env), 'client_id.key');
+  const file = context.globals.identity?.[0] ?? join(clientDirectory(context.env), 'client_id.key');
   const publicFile = publicKeyFile(file);
   return access(publicFile).then(
     () => publicFile,

@@ -15,6 +15,7 @@ import {
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { isLoopback, type ListenAddress, parseListenAddress } from '../listen-address.js';
+import { passphraseSource } from '../passphrase-source.js';
 import { type PortFile, removePortFile, removeStalePortFile, writePortFile } from '../port-file.js';
 import { createServerLog, LOG_LEVELS, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
 import { notifySystemd } from '../systemd-notify.js';
@@ -137,6 +138,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     const server = await createServer({
       root,
       dataDir,
+      passphrase: passphraseSource(context),
       listen,
       authorizedClients: file,
       readOnly,

@@ -74,6 +74,22 @@ impl IdentityKey {
         }
     }
 
+    /// The public half of a private key file. Of a file with a passphrase, and of that of a security
+    /// key, it is what the file names: nothing proves then that the private half fits.
+    ///
+    /// # Errors
+    /// As [`from_text`](Self::from_text), but for those about passphrases.
+    pub fn public_half(text: &[u8]) -> Result<PublicKey, Error> {
+        match Self::from_text(text, None) {
+            Ok(key) => Ok(key.public),
+            Err(Error::KeyFile(KeyFault::Encrypted | KeyFault::SecurityKey)) => {
+                let text = core::str::from_utf8(text).map_err(|_| KeyFault::UnknownFormat)?;
+                openssh::read_public(&pem::decode(text, OPENSSH_LABEL)?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The comment of the file that the key was read from, else `""`. It may hold anything.
     pub fn comment(&self) -> &str {
         &self.comment

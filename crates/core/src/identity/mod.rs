@@ -1,6 +1,7 @@
 //! Who a peer is: Ed25519 keys, also in security keys and ssh-agents, the formats they are kept in,
 //! and signatures in SSHSIG form.
 
+pub mod agent;
 mod identity_key;
 mod openssh;
 mod pem;

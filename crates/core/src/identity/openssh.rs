@@ -9,6 +9,7 @@ use ssh_key::{Algorithm, Cipher, Error as SshError, Kdf, PrivateKey};
 use zeroize::Zeroizing;
 
 use crate::crypto::ed25519::{self, PUBLIC_LEN, SEED_LEN};
+use crate::identity::PublicKey;
 use crate::{Error, KeyFault, Random};
 
 /// Rounds of bcrypt-pbkdf for the keys that are written: a good second of work for each guess.
@@ -44,6 +45,14 @@ pub(super) fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Content, E
     }
     let comment = String::from_utf8_lossy(key.comment().as_bytes()).into_owned();
     Ok(Content { seed, comment })
+}
+
+/// The public key that a file names, which is never encrypted. Nothing proves that the private
+/// half fits.
+pub(super) fn read_public(bytes: &[u8]) -> Result<PublicKey, Error> {
+    let key = PrivateKey::from_bytes(bytes).map_err(|error| form_fault(&error))?;
+    let blob = key.public_key().to_bytes().map_err(|_| KeyFault::Malformed)?;
+    PublicKey::from_ssh_blob(&blob)
 }
 
 fn decrypt(key: &PrivateKey, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
