@@ -39,16 +39,29 @@ export declare class NativeConnecting {
   close(): void
 }
 
-/** An identity: an Ed25519 key pair. The private half never leaves this object except as a file. */
+/**
+ * An identity: an Ed25519 key pair. A private half that is here never leaves this object except
+ * as a file.
+ */
 export declare class NativeIdentity {
   /** Makes a new identity. */
   static generate(): NativeIdentity
-  /** Reads an identity in OpenSSH's format or as PKCS#8 PEM. */
-  static fromText(text: Uint8Array, passphrase?: Uint8Array | undefined | null): NativeIdentity
+  /** Reads an identity in OpenSSH's format or as PKCS#8 PEM, without passphrase. */
+  static fromText(text: Uint8Array): NativeIdentity
+  /** As `fromText`, with a passphrase. */
+  static decrypt(text: Uint8Array, passphrase: Uint8Array): Promise<NativeIdentity>
+  /** An identity whose private half the ssh-agent behind `socket` has. Nothing is asked yet. */
+  static fromAgent(socket: string, publicKey: string): NativeIdentity
   /** The public half. */
   get publicKey(): PublicKeyInfo
+  /** The comment of the file it was read from. */
+  get comment(): string
+  /** Whether an ssh-agent has the private half. */
+  get isInAgent(): boolean
   /** The private key in OpenSSH's format, not encrypted. */
   toOpenssh(comment: string): string
+  /** The private key in OpenSSH's format, encrypted under a passphrase. */
+  toEncryptedOpenssh(comment: string, passphrase: Uint8Array): Promise<string>
 }
 
 /** A peer that waits for the verdict on its identity. */
@@ -196,6 +209,15 @@ export declare function connect(options: NativeConnectOptions): Promise<NativeCo
 
 /** Length and root of one of the user's own files. */
 export declare function hashLocal(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
+/** The keys of the ssh-agent behind a socket that can be used, in its order. */
+export declare function listAgentKeys(socket: string): Promise<Array<NativeAgentKey>>
+
+/** A key that an ssh-agent holds. */
+export interface NativeAgentKey {
+  key: PublicKeyInfo
+  /** What its owner called it. */
+  comment: string
+}
 
 /** What a finished body amounts to. */
 export interface NativeBodyResult {
@@ -281,6 +303,7 @@ export interface NativeListenOptions {
   /** 0 lets the system choose. */
   port: number
   handshakeTimeoutMs?: number
+  proofTimeoutMs?: number
   maxConnections?: number
   maxHalfOpen?: number
   handshakesPerSecond?: number
@@ -367,17 +390,25 @@ export declare function parsePublicKey(text: string): PublicKeyInfo
 
 /** A public key in all the forms people use. */
 export interface PublicKeyInfo {
-  /** 32 bytes. */
+  /** `ssh-ed25519`, or `sk-ssh-ed25519@openssh.com` for a key in a security key. */
+  kind: string
+  /** 32 bytes; of a key in a security key the SSH blob. */
   raw: Buffer
-  /** The raw key in base64, the form of `authorized_clients.pub`. */
+  /** `raw` in base64: of a plain key the form of `authorized_clients.pub`. No two keys share it. */
   base64: string
-  /** `ssh-ed25519 AAAA…`, without a comment. */
+  /** `ssh-ed25519 AAAA…` or `sk-ssh-ed25519@openssh.com AAAA…`, without a comment. */
   openssh: string
   /** `SHA256:…`, as `ssh-keygen -l` prints it. */
   fingerprint: string
-  /** `SubjectPublicKeyInfo` in PEM, the form of `known_server.pub`. */
+  /**
+   * `SubjectPublicKeyInfo` in PEM, the form of `known_server.pub`; empty for a key in a
+   * security key.
+   */
   pem: string
 }
+
+/** The public key that a private key file names; needs no passphrase, and proves nothing. */
+export declare function readPublicHalf(text: Uint8Array): PublicKeyInfo
 
 /** Starts a new file among the user's own. */
 export declare function stageLocal(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>

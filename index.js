@@ -792,5 +792,6 @@ export { hashLocal }
 export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
+export { readPublicHalf }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

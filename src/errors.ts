@@ -32,6 +32,8 @@ const rows = {
   E2EEFTP_ABORTED:            { status: null, exitCode: 130, blame: 'caller',      retry: true  },
   E2EEFTP_KEY_FILE:           { status: null, exitCode: 4,   blame: 'caller',      retry: false },
   E2EEFTP_KEY_ENCRYPTED:      { status: null, exitCode: 4,   blame: 'caller',      retry: false },
+  E2EEFTP_WRONG_PASSPHRASE:   { status: null, exitCode: 4,   blame: 'caller',      retry: false },
+  E2EEFTP_AGENT:              { status: null, exitCode: 4,   blame: 'environment', retry: true  },
   E2EEFTP_WEAK_KEY:           { status: null, exitCode: 4,   blame: 'peer',        retry: false },
   E2EEFTP_AUTH_REFUSED:       { status: 401,  exitCode: 4,   blame: 'caller',      retry: false },
   E2EEFTP_SERVER_KEY_UNKNOWN: { status: null, exitCode: 4,   blame: 'caller',      retry: false },

@@ -61,8 +61,11 @@ export type { AuthorizedClient, AuthorizedClientsText, LineWarning } from './ide
 export { parseClientOptions } from './identity/client-options.js';
 export { clientDirectory, serverDirectory } from './identity/default-directories.js';
 export { isFingerprint, looksLikeFingerprint } from './identity/fingerprint.js';
-export { Identity, isKeyFileExposed } from './identity/identity.js';
+export { Identity, isKeyFileExposed, publicHalf } from './identity/identity.js';
 export type { SaveOptions } from './identity/identity.js';
+export { openIdentity } from './identity/open-identity.js';
+export type { OpenIdentityOptions } from './identity/open-identity.js';
+export type { Passphrase, PassphraseRequest, Secret } from './identity/passphrase.js';
 export { KnownServers } from './identity/known-servers.js';
 export type { KnownServer, KnownServersOptions, Lookup } from './identity/known-servers.js';
 export { fingerprintWords } from './identity/fingerprint-words.js';

@@ -24,9 +24,11 @@ export {
   NativeStorage,
   NativeTransfer,
   NativeView,
+  listAgentKeys,
   openLocalSource,
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
+  readPublicHalf,
   stageLocal,
 } from '../index.js';
 export type {

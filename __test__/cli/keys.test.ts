@@ -39,13 +39,19 @@ test('keygen does not replace a key unless told to', async (t) => {
   );
 });
 
-test('keygen refuses what it cannot do', async (t) => {
+test('keygen refuses what contradicts itself', async (t) => {
   const box = new Sandbox();
   t.teardown(() => box.dispose());
-  const passphrase = await box.run(['keygen', 'a.key', '--passphrase-file', 'x']);
-  t.is(passphrase.code, 1);
-  t.regex(passphrase.stderr, /E2EEFTP_UNSUPPORTED/);
-  t.is((await box.run(['keygen', 'a.key', '--comment', 'two\nlines'])).code, 2);
+  box.write('secret', 'words\n');
+  for (const words of [
+    ['--comment', 'two\nlines'],
+    ['--passphrase-file', 'secret', '--no-passphrase'],
+    ['--new-passphrase-file', 'secret'],
+  ]) {
+    const refused = await box.run(['keygen', 'a.key', ...words]);
+    t.is(refused.code, 2, refused.stderr);
+    t.regex(refused.stderr, /E2EEFTP_INVALID_ARGUMENT/);
+  }
   t.deepEqual(box.list('home'), []);
   t.false(box.list('.').some((name) => name.startsWith('a.')));
 });
@@ -55,15 +61,7 @@ test('ssh-keygen reads the key and agrees about the fingerprint', async (t) => {
   t.teardown(() => box.dispose());
   const [made] = events((await box.run(['keygen', 'a.key', '--json'])).stdout);
   const { publicKey, fingerprint } = (made?.type === 'result' ? made.result : {}) as unknown as KeyResult;
-  let shown: string;
-  try {
-    shown = execFileSync('ssh-keygen', ['-l', '-f', box.path('a.pub')], { encoding: 'utf8' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    t.log('ssh-keygen is not installed');
-    t.regex(fingerprint, /^SHA256:[A-Za-z0-9+/]{43}$/);
-    return;
-  }
+  const shown = execFileSync('ssh-keygen', ['-l', '-f', box.path('a.pub')], { encoding: 'utf8' });
   t.true(shown.includes(` ${fingerprint} `), shown);
   t.true(execFileSync('ssh-keygen', ['-y', '-f', box.path('a.key')], { encoding: 'utf8' }).startsWith(publicKey));
 });

@@ -48,12 +48,14 @@ test('options count before and after the verb, and the one after it wins', (t) =
   t.is(globals(['-P', '1', 'ls', '-P', '2']).port, 2);
   t.is(globals(['ls', '-vv']).verbose, 2);
   t.is(globals(['-v', 'ls']).verbose, 1);
-  t.is(globals(['ls', '-i', 'key']).identity, 'key');
+  t.deepEqual(globals(['ls', '-i', 'key']).identity, ['key']);
+  t.deepEqual(globals(['-i', 'x', 'ls', '-i', 'a', '-i', 'agent']).identity, ['a', 'agent']);
 });
 
 test('an option beats the environment, and that the default', (t) => {
   const env = {
     E2EEFTP_IDENTITY: 'k',
+    E2EEFTP_PASSPHRASE_FILE: 'p',
     E2EEFTP_SERVER_KEY: 'SHA256:x',
     E2EEFTP_PORT: '77',
     E2EEFTP_JSON: '1',
@@ -65,7 +67,8 @@ test('an option beats the environment, and that the default', (t) => {
   };
   t.deepEqual(globals(['ls'], env), {
     hashKnownServers: false,
-    identity: 'k',
+    identity: ['k'],
+    passphraseFile: 'p',
     serverKey: 'SHA256:x',
     port: 77,
     config: 'c',

@@ -210,7 +210,7 @@ test('an idle session ends after its time', async (t) => {
 });
 
 test('peers that go away, or speak nonsense, do the server no harm', async (t) => {
-  const { client, server, errors, address } = await startPair(t, { handshakeTimeoutMs: 500 });
+  const { client, server, errors, address } = await startPair(t, { handshakeTimeoutMs: 500, proofTimeoutMs: 500 });
   const { host, port } = address;
   for (const bytes of ['', 'GET / HTTP/1.1\r\n\r\n', '\u0000'.repeat(100), 'Q\u0000\u0006\u0000'.padEnd(2000, 'x')]) {
     const socket = connectTcp(port, host);

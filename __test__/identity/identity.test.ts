@@ -73,9 +73,6 @@ test('what is no usable private key is told apart', async (t) => {
     t.true(error?.message.includes(junk));
   }
   t.true(E2eeftpError.is(await t.throwsAsync(() => Identity.load(directory)), 'E2EEFTP_KEY_FILE'));
-  const encrypted = join(directory, 'encrypted');
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret', '-f', encrypted]);
-  t.true(E2eeftpError.is(await t.throwsAsync(() => Identity.load(encrypted)), 'E2EEFTP_KEY_ENCRYPTED'));
 });
 
 test('public keys are read in three forms; weak ones are refused', (t) => {

@@ -10,8 +10,10 @@ import { GLOBAL_SETTINGS } from './settings/table.js';
 
 /** The global options of one run, resolved. */
 export interface GlobalOptions {
-  /** Path of the private key file. */
-  identity?: string;
+  /** Who to log in as, in this order: key files, or keys of the ssh-agent. */
+  identity?: readonly string[];
+  /** File whose first line is the passphrase of the private key. */
+  passphraseFile?: string;
   /** Fingerprint, key text, or file that the server's key must match. */
   serverKey?: string;
   /** Port for addresses that name none. */

@@ -14,6 +14,8 @@ import type { PeerAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { confirmServerKey } from './first-contact.js';
 import { PEER_GRACE_MS } from './interruption.js';
+import { passphraseSource } from './passphrase-source.js';
+import { publicKeyFile } from './public-key-file.js';
 import { resolvePeer } from './settings/peer-settings.js';
 
 /** `host` and `port` of an address or of a peer of the configuration file: the address's own port wins over `-P`. */
@@ -32,18 +34,22 @@ export function knownServersFile(env: NodeJS.ProcessEnv): string {
   return join(clientDirectory(env), 'known_servers');
 }
 
-async function identityFile(context: CliContext): Promise<string> {
-  const file = context.globals.identity ?? join(clientDirectory(context.env), 'client_id.key');
-  try {
-    await access(file);
-  } catch (cause) {
-    const given = context.globals.identity !== undefined;
-    throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: there is no private key`, {
-      cause,
-      hint: given ? `make one: e2eeftp keygen ${file}` : 'make one: e2eeftp keygen, or name one with -i',
-    });
-  }
-  return file;
+/** What `-i` names, or the default key: its private half, or its public half for one that the ssh-agent holds. */
+async function identitySources(context: CliContext): Promise<readonly string[]> {
+  const given = context.globals.identity;
+  if (given !== undefined) return given;
+  const file = join(clientDirectory(context.env), 'client_id.key');
+  for (const candidate of [file, publicKeyFile(file)]) if (await isThere(candidate)) return [candidate];
+  throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: there is no private key`, {
+    hint: 'make one: e2eeftp keygen, or name one with -i',
+  });
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The limits of `connect` for `--timeout`: it bounds connecting, a transfer that stands still, and each reply. */
@@ -60,12 +66,20 @@ async function openClient(context: CliContext, peer: PeerAddress): Promise<Clien
   const { env, signal, output } = context;
   const { host, port } = endpoint(context, peer);
   const { globals } = resolvePeer(context, peer);
-  const identity = await identityFile({ ...context, globals });
-  output.detail(`connecting to ${displayName(serverName(host, port))} with ${displayName(identity)}`);
+  const identity = await identitySources({ ...context, globals });
+  output.detail(`connecting to ${displayName(serverName(host, port))} with ${displayName(identity.join(', '))}`);
   const client = await connect({
     host,
     port,
     identity,
+    passphrase: passphraseSource({ ...context, globals }),
+    ...(env['SSH_AUTH_SOCK'] === undefined ? {} : { agentSocket: env['SSH_AUTH_SOCK'] }),
+    onTouch: (key) => {
+      // Nobody can say how long a person takes; the ssh-agent has a limit of its own.
+      context.pauseTimeout();
+      output.error(`Touch your security key (${key.fingerprint}) …`);
+    },
+    onWarning: (message) => output.warn(displayName(message)),
     knownServers: knownServersFile(env),
     hashKnownServers: globals.hashKnownServers,
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),

@@ -1,6 +1,6 @@
 /** A public key as an argument: the key itself, a file that holds a public or a private key, or `-` for standard input. */
 import { readFile } from 'node:fs/promises';
-import { E2eeftpError, Identity, looksLikePublicKey, parsePublicKey, type PublicKey } from '../index.js';
+import { E2eeftpError, looksLikePublicKey, parsePublicKey, publicHalf, type PublicKey } from '../index.js';
 
 const MAX_KEY_FILE = 64 * 1024;
 
@@ -15,7 +15,7 @@ export interface KeyArgument {
 
 /**
  * Reads `argument` as a public key, as the path of a file with one key in it, or, for `-`, such a text from standard input.
- * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE` or `E2EEFTP_WEAK_KEY`; `E2EEFTP_INVALID_ARGUMENT` for
  * control characters in a key line.
  */
 export async function readPublicKey(argument: string): Promise<KeyArgument> {
@@ -53,7 +53,7 @@ function readKeyText(text: Buffer, file: string): KeyArgument {
   if (text.length > MAX_KEY_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${name} is too large for a key file`);
   try {
     if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text.toString('latin1'))) {
-      return { key: Identity.parse(text).publicKey, comment: '', ...(file === '-' ? {} : { file }) };
+      return { key: publicHalf(text), comment: '', ...(file === '-' ? {} : { file }) };
     }
     const lines = text.toString('utf8').split(/\r?\n/);
     const content = lines.filter((line) => line.trim() !== '' && !line.startsWith('#')).join('\n');
@@ -74,5 +74,5 @@ function checkKeyLine(text: string): void {
 }
 
 function commentOf(line: string): string {
-  return /^\s*ssh-ed25519\s+\S+\s+(.*)$/m.exec(line)?.[1]?.trim() ?? '';
+  return /^\s*(?:ssh-ed25519|sk-ssh-ed25519@openssh\.com)\s+\S+\s+(.*)$/m.exec(line)?.[1]?.trim() ?? '';
 }

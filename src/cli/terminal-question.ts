@@ -14,7 +14,7 @@ export function neverAsk(): void {
 }
 
 /** The terminal to read from, or undefined when there is none or nobody would see the question. */
-function openTerminal(): ReadStream | undefined {
+export function openTerminal(): ReadStream | undefined {
   if (isSilenced || !process.stderr.isTTY) return undefined;
   if (process.stdin.isTTY) return process.stdin;
   if (process.platform === 'win32') return undefined;
@@ -45,7 +45,12 @@ export async function askAtTerminal(question: string, signal: AbortSignal): Prom
     });
   } finally {
     lines.close();
-    if (terminal === process.stdin) terminal.pause();
-    else terminal.destroy();
+    closeTerminal(terminal);
   }
+}
+
+/** Gives up what {@link openTerminal} opened. */
+export function closeTerminal(terminal: ReadStream): void {
+  if (terminal === process.stdin) terminal.pause();
+  else terminal.destroy();
 }

@@ -1,7 +1,7 @@
 /**
  * The text of `authorized_clients.pub`: one key a line, `[options] KEY [comment]`, and lines that start with `#`.
  *
- * KEY is base64 of the raw key, or `ssh-ed25519 AAAA…`. A line that cannot be used is never used in part: it is
+ * KEY is base64 of the raw key, `ssh-ed25519 AAAA…` or `sk-ssh-ed25519@openssh.com AAAA…`. A line that cannot be used is never used in part: it is
  * skipped, and a warning names it.
  */
 import { E2eeftpError } from '../errors.js';
@@ -39,9 +39,11 @@ export interface AuthorizedClientsText {
 /** Lines longer than this are refused unread. */
 export const MAX_LINE_LENGTH: number = 8 * 1024;
 
+/** What a key looks like, as the source of a regular expression. */
+export const KEY_PATTERN: string = '(?:ssh-ed25519|sk-ssh-ed25519@openssh\\.com)\\s+[A-Za-z0-9+/=]+|[A-Za-z0-9+/]{43}=';
+
 // Options end at the first blank outside quotes. No option looks like a key: names are lower-case words.
-const fields =
-  /^(?:((?:[^\s"]|"(?:[^"\\]|\\.)*")+)\s+)?(ssh-ed25519\s+[A-Za-z0-9+/=]+|[A-Za-z0-9+/]{43}=)(?:\s+(.*))?$/;
+const fields = new RegExp(`^(?:((?:[^\\s"]|"(?:[^"\\\\]|\\\\.)*")+)\\s+)?(${KEY_PATTERN})(?:\\s+(.*))?$`);
 
 /** Reads the whole text. Never throws: what cannot be used is in `warnings`. */
 export function parseAuthorizedClients(text: string): AuthorizedClientsText {

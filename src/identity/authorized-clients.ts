@@ -8,7 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { E2eeftpError } from '../errors.js';
 import type { Grant } from '../storage/grant.js';
 import { isSystemError, makePrivateDirectory, reason, withFileLock, writeAtomically } from './atomic-file.js';
-import { parseAuthorizedClients, parseAuthorizedLine, splitLines } from './authorized-clients-text.js';
+import { KEY_PATTERN, parseAuthorizedClients, parseAuthorizedLine, splitLines } from './authorized-clients-text.js';
 import type { AuthorizedClient, LineWarning } from './authorized-clients-text.js';
 import { hasControlCharacter, parseClientOptions } from './client-options.js';
 import { isFingerprint } from './fingerprint.js';
@@ -158,9 +158,11 @@ export async function revokeClient(path: string, which: PublicKey | string): Pro
   });
 }
 
+const keyInLine = new RegExp(`(?:^|\\s)(${KEY_PATTERN})(?:\\s|$)`);
+
 /** The key of a line even when its options are bad: such a line is to be found, too. */
 function keyOf(line: string): PublicKey | undefined {
-  const match = /(?:^|\s)(ssh-ed25519\s+[A-Za-z0-9+/=]+|[A-Za-z0-9+/]{43}=)(?:\s|$)/.exec(line.trim());
+  const match = keyInLine.exec(line.trim());
   if (match === null || line.trimStart().startsWith('#')) return undefined;
   try {
     return parseAuthorizedLine(match[1] ?? '')?.key;

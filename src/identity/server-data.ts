@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { isSystemError, makePrivateDirectory, writeAtomically } from './atomic-file.js';
 import { Identity, isKeyFileExposed } from './identity.js';
+import type { Passphrase } from './passphrase.js';
 import { parsePublicKey } from './public-key.js';
 
 /** Where the parts of a data directory are. */
@@ -43,12 +44,13 @@ export function serverDataPaths(dataDir: string): ServerDataPaths {
 /**
  * Opens a data directory; on the first start makes it, with a new identity.
  *
- * @throws E2eeftpError `E2EEFTP_KEY_FILE` when there is an identity that can't be read: it is never replaced.
+ * @param passphrase of the identity that is there.
+ * @throws E2eeftpError `E2EEFTP_KEY_FILE`, `E2EEFTP_KEY_ENCRYPTED` or `E2EEFTP_WRONG_PASSPHRASE` when there is an identity that can't be read: it is never replaced.
  */
-export async function openServerData(dataDir: string): Promise<ServerData> {
+export async function openServerData(dataDir: string, passphrase?: Passphrase): Promise<ServerData> {
   const paths = serverDataPaths(dataDir);
   await makePrivateDirectory(dataDir);
-  const { identity, created } = await loadOrMake(paths.key);
+  const { identity, created } = await loadOrMake(paths.key, passphrase);
   const warnings: string[] = [];
   if (await isKeyFileExposed(paths.key)) {
     warnings.push(`${paths.key} can be read by other users; run: chmod 600 ${paths.key}`);
@@ -62,9 +64,12 @@ export async function openServerData(dataDir: string): Promise<ServerData> {
   return { identity, created, paths, warnings };
 }
 
-async function loadOrMake(path: string): Promise<{ identity: Identity; created: boolean }> {
+async function loadOrMake(
+  path: string,
+  passphrase: Passphrase | undefined,
+): Promise<{ identity: Identity; created: boolean }> {
   try {
-    return { identity: await Identity.load(path), created: false };
+    return { identity: await Identity.load(path, passphrase), created: false };
   } catch (error) {
     if (!(E2eeftpError.is(error) && isSystemError(error.cause, 'ENOENT'))) throw error;
   }
@@ -74,7 +79,8 @@ async function loadOrMake(path: string): Promise<{ identity: Identity; created: 
     return { identity, created: true };
   } catch (error) {
     // Another server in the same directory was first: its key is the one.
-    if (E2eeftpError.is(error, 'E2EEFTP_EXISTS')) return { identity: await Identity.load(path), created: false };
+    if (E2eeftpError.is(error, 'E2EEFTP_EXISTS'))
+      return { identity: await Identity.load(path, passphrase), created: false };
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { E2eeftpError } from '../errors.js';
 import type { Durability } from '../e2eeftp/commands/send.js';
 import { serverDirectory } from '../identity/default-directories.js';
 import type { Identity } from '../identity/identity.js';
+import type { Passphrase } from '../identity/passphrase.js';
 import type { PublicKey } from '../identity/public-key.js';
 import { DEFAULT_PORT } from '../identity/server-address.js';
 import { serverDataPaths } from '../identity/server-data.js';
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly dataDir?: string;
   /** The server's identity, instead of the one in `dataDir`. */
   readonly identity?: Identity;
+  /** Passphrase of the identity in `dataDir`. @default none */
+  readonly passphrase?: Passphrase;
   /** @default [{host: '127.0.0.1', port: 5001}] */
   readonly listen?: Endpoint | readonly Endpoint[];
   /** File of keys, or a function that decides. @default dataDir/authorized_clients.pub */
@@ -48,8 +51,13 @@ export interface ServerOptions {
   readonly readOnly?: boolean;
   /** How far a stored file must be on disk before the client is told that it is complete. @default 'file' */
   readonly durability?: Durability;
-  /** Time for a handshake, in milliseconds. @default 10_000 */
+  /** Time from a connection to the answer to its hello, in milliseconds. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
+  /**
+   * Time from there to the client's proof of its identity, in milliseconds: a person may have to touch a security key.
+   * @default 45_000
+   */
+  readonly proofTimeoutMs?: number;
   /** How long a session may be idle between requests, in milliseconds; 0 = for ever. @default 900_000 */
   readonly idleTimeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
@@ -74,6 +82,7 @@ export interface ServerOptions {
 export type NativeLimits = Pick<
   ServerOptions,
   | 'handshakeTimeoutMs'
+  | 'proofTimeoutMs'
   | 'stallTimeoutMs'
   | 'maxConnections'
   | 'maxHalfOpen'
@@ -87,6 +96,7 @@ export interface ResolvedOptions {
   readonly root: string;
   readonly dataDir: string;
   readonly identity: Identity | null;
+  readonly passphrase: Passphrase | undefined;
   readonly listen: readonly Required<Endpoint>[];
   readonly authorizedClients: string | Authorize;
   readonly readOnly: boolean;
@@ -100,6 +110,7 @@ export interface ResolvedOptions {
 const durabilities: readonly Durability[] = ['none', 'file', 'directory'];
 const limitNames = [
   'handshakeTimeoutMs',
+  'proofTimeoutMs',
   'stallTimeoutMs',
   'maxConnections',
   'maxHalfOpen',
@@ -113,6 +124,7 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'root',
   'dataDir',
   'identity',
+  'passphrase',
   'listen',
   'authorizedClients',
   'readOnly',
@@ -152,6 +164,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     root: options.root ?? paths.files,
     dataDir,
     identity: options.identity ?? null,
+    passphrase: options.passphrase,
     listen: endpoints(options.listen ?? {}),
     authorizedClients: options.authorizedClients ?? paths.authorizedClients,
     readOnly: options.readOnly ?? false,

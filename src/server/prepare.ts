@@ -24,14 +24,14 @@ export interface Prepared {
 
 /** Opens or makes all of it; see `Server.prepare` for what it throws. */
 export async function prepareServer(options: ResolvedOptions, events: EventHub): Promise<Prepared> {
-  const { dataDir, root, authorizedClients, readOnly, logger, hookTimeoutMs } = options;
+  const { dataDir, root, authorizedClients, readOnly, logger, passphrase, hookTimeoutMs } = options;
   let { identity } = options;
   await refuseExposedPaths(root, [
     ...(identity === null ? [dataDir, serverDataPaths(dataDir).key] : []),
     ...(typeof authorizedClients === 'string' ? [authorizedClients] : []),
   ]);
   if (identity === null) {
-    const data = await openServerData(dataDir);
+    const data = await openServerData(dataDir, passphrase);
     for (const message of data.warnings) events.warning({ message });
     if (data.created) logger.info({ file: data.paths.key }, 'made a new server identity');
     identity = data.identity;

@@ -28,6 +28,8 @@ pub enum Error {
     Misuse(Misuse),
     /// A key in text form can't be read.
     KeyFile(KeyFault),
+    /// An ssh-agent did not do what it was asked for.
+    Agent(AgentFault),
     /// The random source failed.
     Random,
 }
@@ -116,8 +118,27 @@ pub enum KeyFault {
     Mismatch,
     /// The key is encrypted and no passphrase was given.
     Encrypted,
-    /// The key is encrypted and decrypting it is not supported.
+    /// The key is encrypted in a way that is not supported.
     EncryptionUnsupported,
+    /// The passphrase does not open the key, or its encrypted part is damaged.
+    WrongPassphrase,
+    /// A key is to be encrypted under an empty passphrase.
+    EmptyPassphrase,
+    /// The private half is inside of a security key; the file only says which.
+    SecurityKey,
+}
+
+/// What an ssh-agent did wrong.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentFault {
+    /// It refused: it is locked, has not the key, its user said no, or a security key was not
+    /// touched.
+    Refused,
+    /// Its answer is not one to the question, or damaged.
+    Malformed,
+    /// Its answer is longer than is taken.
+    TooLong,
 }
 
 impl Error {
@@ -131,7 +152,12 @@ impl Error {
             Self::Peer(_) => "E2EEFTP_PROTOCOL",
             Self::Refused(_) => "E2EEFTP_REFUSED",
             Self::WeakKey(_) => "E2EEFTP_WEAK_KEY",
+            Self::KeyFile(KeyFault::Encrypted) => "E2EEFTP_KEY_ENCRYPTED",
+            Self::KeyFile(KeyFault::WrongPassphrase) => "E2EEFTP_WRONG_PASSPHRASE",
+            Self::KeyFile(KeyFault::EncryptionUnsupported) => "E2EEFTP_UNSUPPORTED",
+            Self::KeyFile(KeyFault::EmptyPassphrase) => "E2EEFTP_INVALID_ARGUMENT",
             Self::KeyFile(_) => "E2EEFTP_KEY_FILE",
+            Self::Agent(_) => "E2EEFTP_AGENT",
             Self::Limit | Self::Misuse(_) | Self::Random => "E2EEFTP_INTERNAL",
         }
     }
@@ -152,6 +178,11 @@ impl fmt::Display for Error {
             Self::Limit => f.write_str("the traffic key is used up and was not updated"),
             Self::Misuse(misuse) => write!(f, "internal error: {misuse}"),
             Self::KeyFile(fault) => write!(f, "the key can't be read: {fault}"),
+            Self::Agent(AgentFault::Refused) => f.write_str("the ssh-agent refused"),
+            Self::Agent(AgentFault::Malformed) => {
+                f.write_str("the ssh-agent gave an answer that is not understood")
+            }
+            Self::Agent(AgentFault::TooLong) => f.write_str("the ssh-agent's answer is too long"),
             Self::Random => f.write_str("the random source failed"),
         }
     }
@@ -204,7 +235,12 @@ impl fmt::Display for KeyFault {
             Self::NotEd25519 => "not an Ed25519 key",
             Self::Mismatch => "private and public key do not belong together",
             Self::Encrypted => "it is encrypted, a passphrase is needed",
-            Self::EncryptionUnsupported => "decrypting a key file is not supported",
+            Self::EncryptionUnsupported => "it is encrypted in a way that is not supported",
+            Self::WrongPassphrase => "the passphrase is wrong",
+            Self::EmptyPassphrase => "an empty passphrase protects nothing",
+            Self::SecurityKey => {
+                "its private half is in a security key; use it through an ssh-agent"
+            }
         })
     }
 }
@@ -224,6 +260,12 @@ impl From<Misuse> for Error {
 impl From<KeyFault> for Error {
     fn from(fault: KeyFault) -> Self {
         Self::KeyFile(fault)
+    }
+}
+
+impl From<AgentFault> for Error {
+    fn from(fault: AgentFault) -> Self {
+        Self::Agent(fault)
     }
 }
 

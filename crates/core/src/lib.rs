@@ -20,6 +20,6 @@ mod random;
 pub mod record;
 pub mod transfer;
 
-pub use error::{Error, KeyFault, Misuse, PeerFault, WeakKey};
+pub use error::{AgentFault, Error, KeyFault, Misuse, PeerFault, WeakKey};
 pub use exporter::Exporter;
 pub use random::Random;

@@ -37,7 +37,7 @@ fn private_keys_come_back() {
     let key = identity("somebody");
     let comments = ["", "a", "user@host", "seven b", "line\nbreak", "é".repeat(300).leak()];
     let mut texts = vec![key.to_pkcs8_pem()];
-    texts.extend(comments.map(|comment| key.to_openssh(comment)));
+    texts.extend(comments.map(|comment| key.to_openssh(comment).unwrap()));
     for text in texts {
         for text in [text.to_string(), text.replace('\n', "\r\n"), format!("\n  {}\n\n", *text)] {
             let again = IdentityKey::from_text(text.as_bytes(), None).unwrap();
@@ -46,7 +46,9 @@ fn private_keys_come_back() {
         }
     }
     // A passphrase for a key that has none is no error.
-    IdentityKey::from_text(key.to_openssh("").as_bytes(), Some(b"passphrase")).unwrap();
+    let plain = key.to_openssh("a comment").unwrap();
+    let again = IdentityKey::from_text(plain.as_bytes(), Some(b"passphrase")).unwrap();
+    assert_eq!(again.comment(), "a comment");
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn pkcs8_version_2_is_read_and_checked() {
 #[test]
 fn damaged_openssh_files_are_refused() {
     let key = identity("somebody");
-    let good = unpem(&key.to_openssh("comment"));
+    let good = unpem(&key.to_openssh("comment").unwrap());
     let read =
         |bytes: &[u8]| IdentityKey::from_text(pem("OPENSSH PRIVATE KEY", bytes).as_bytes(), None);
     read(&good).unwrap();
@@ -105,28 +107,142 @@ fn damaged_openssh_files_are_refused() {
     assert_eq!(fault(read(&[&good[..], &[0]].concat())), KeyFault::Malformed);
 }
 
-#[test]
-fn encrypted_and_foreign_keys_are_named() {
-    // cipher aes256-ctr, kdf bcrypt.
+/// An OpenSSH file with these parts: cipher, kdf, kdf options, public blob, private part.
+fn openssh_file(parts: [&[u8]; 5]) -> Vec<u8> {
     let mut bytes = b"openssh-key-v1\0".to_vec();
-    let mut put = |part: &[u8]| {
-        bytes.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
-        bytes.extend_from_slice(part);
-    };
-    put(b"aes256-ctr");
-    put(b"bcrypt");
-    put(&[0; 24]);
-    bytes.extend_from_slice(&[0, 0, 0, 1]);
-    for part in [&identity("somebody").public_key().to_ssh_blob()[..], &[7; 144]] {
+    for (index, part) in parts.into_iter().enumerate() {
+        if index == 3 {
+            bytes.extend_from_slice(&[0, 0, 0, 1]);
+        }
         bytes.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
         bytes.extend_from_slice(part);
     }
+    bytes
+}
+
+fn bcrypt_options(salt: &[u8], rounds: u32) -> Vec<u8> {
+    let len = u32::try_from(salt.len()).unwrap();
+    [&len.to_be_bytes(), salt, &rounds.to_be_bytes()].concat()
+}
+
+#[test]
+fn a_passphrase_opens_what_it_has_closed() {
+    let key = identity("somebody");
+    let mut random = SeededRandom::new("salt");
+    let text = key.to_encrypted_openssh("a\ncomment", "påss word".as_bytes(), &mut random).unwrap();
+    let read = |passphrase| IdentityKey::from_text(text.as_bytes(), passphrase);
+    let again = read(Some("påss word".as_bytes())).unwrap();
+    assert_eq!(again.public_key(), key.public_key());
+    assert_eq!(again.sign(b"message"), key.sign(b"message"));
+    assert_eq!(again.comment(), "a comment");
+    assert_eq!(fault(read(None)), KeyFault::Encrypted);
+    for wrong in [&b""[..], b"pass word", b"p\xe5ss word"] {
+        assert_eq!(fault(read(Some(wrong))), KeyFault::WrongPassphrase);
+    }
+    // Another salt each time, and the seed is not in the file.
+    let other = key.to_encrypted_openssh("", b"x", &mut random).unwrap();
+    let mut seed = [0; 32];
+    SeededRandom::new("somebody").fill(&mut seed).unwrap();
+    for text in [&text, &other] {
+        let bytes = unpem(text);
+        assert!(!bytes.windows(8).any(|window| window == &seed[..8]));
+    }
+    assert_ne!(unpem(&text)[..70], unpem(&other)[..70]);
+    assert_eq!(
+        key.to_encrypted_openssh("", b"", &mut random).unwrap_err(),
+        Error::KeyFile(KeyFault::EmptyPassphrase)
+    );
+    let failed = key.to_encrypted_openssh("", b"x", &mut common::FailingRandom(19)).unwrap_err();
+    assert_eq!(failed, Error::Random);
+}
+
+/// `ssh-keygen -t ed25519 -a 1 -N x -C one`: one round of bcrypt-pbkdf, so that it opens fast.
+const ONE_ROUND: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\n\
+    b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABB3cYpU1Y\n\
+    IyTYmbjLfndkjUAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAICBRZKwT1O+LzZrc\n\
+    +5kPPSJNOpyiNs1MANKKi4Op2DG0AAAAkEeYZX5xFE9EJwUwFX0ewlONK0UekK0L01I0ZG\n\
+    PwLOWU5hM3ylNrn0HxlPaJ57WWpIyz1+hF1H0vfhNjTctC/agLjz0CufOQtiO+Nn9/GG0q\n\
+    Yw/KADU5F0wShxiGwtjmOuiZkfaksV2IhNh6B48J63ohBAdyB47moKPZwquOtZzm1zQKD1\n\
+    CFqIFAWk2h4KV9rw==\n\
+    -----END OPENSSH PRIVATE KEY-----";
+
+#[test]
+fn a_damaged_encrypted_file_opens_never() {
+    let good = unpem(ONE_ROUND);
+    let read = |bytes: &[u8]| {
+        let text = pem("OPENSSH PRIVATE KEY", bytes);
+        IdentityKey::from_text(text.as_bytes(), Some(b"x"))
+    };
+    assert_eq!(read(&good).unwrap().comment(), "one");
+    for len in 0..good.len() {
+        assert!(read(&good[..len]).is_err(), "{len}");
+    }
+    assert!(read(&[&good[..], &[0]].concat()).is_err());
+    // CTR changes what is under a changed byte and nothing else: only the comment may differ. It
+    // stands behind two check numbers, type, public key, seed with public key, and its length.
+    let private = good.len() - 144;
+    let comment = private + 8 + 15 + 36 + 68 + 4;
+    for at in 0..good.len() {
+        // The number of rounds; more of them are tested below.
+        if (private - 4 - 55 - 4 - 4..private - 4 - 55 - 4).contains(&at) {
+            continue;
+        }
+        let mut changed = good.clone();
+        changed[at] ^= 1;
+        assert_eq!(read(&changed).is_ok(), (comment..comment + 3).contains(&at), "{at}");
+    }
+}
+
+#[test]
+fn the_work_that_a_file_asks_for_is_bounded() {
+    let blob = identity("somebody").public_key().to_ssh_blob();
+    let read = |cipher: &[u8], kdf: &[u8], options: &[u8], private: &[u8]| {
+        let bytes = openssh_file([cipher, kdf, options, &blob, private]);
+        let text = pem("OPENSSH PRIVATE KEY", &bytes);
+        fault(IdentityKey::from_text(text.as_bytes(), Some(b"secret")))
+    };
+    let salt = [5; 16];
+    let ctr = b"aes256-ctr";
+    for (rounds, expected) in [
+        (u32::MAX, KeyFault::EncryptionUnsupported),
+        (16385, KeyFault::EncryptionUnsupported),
+        (0, KeyFault::Malformed),
+        (1, KeyFault::WrongPassphrase),
+    ] {
+        let options = bcrypt_options(&salt, rounds);
+        assert_eq!(read(ctr, b"bcrypt", &options, &[7; 144]), expected, "{rounds}");
+    }
+    let options = bcrypt_options(&salt, 1);
+    assert_eq!(
+        read(ctr, b"bcrypt", &bcrypt_options(&[5; 65], 1), &[7; 144]),
+        KeyFault::EncryptionUnsupported
+    );
+    assert_eq!(read(ctr, b"bcrypt", &bcrypt_options(&[], 1), &[7; 144]), KeyFault::Malformed);
+    assert_eq!(read(ctr, b"bcrypt", &options, &[7; 143]), KeyFault::Malformed);
+    assert_eq!(read(ctr, b"none", b"", &[7; 144]), KeyFault::EncryptionUnsupported);
+    assert_eq!(read(b"3des-cbc", b"bcrypt", &options, &[7; 144]), KeyFault::EncryptionUnsupported);
+    assert_eq!(read(b"rot13", b"bcrypt", &options, &[7; 144]), KeyFault::EncryptionUnsupported);
+    assert_eq!(read(ctr, b"argon2", &options, &[7; 144]), KeyFault::EncryptionUnsupported);
+    assert_eq!(read(b"none", b"bcrypt", &options, &[7; 144]), KeyFault::Malformed);
+    // A length that is longer than the file takes no memory.
+    let mut huge = openssh_file([ctr, b"bcrypt", &options, &blob, &[7; 144]]);
+    let at = huge.len() - 148;
+    huge[at..at + 4].copy_from_slice(&[0xff; 4]);
+    let text = pem("OPENSSH PRIVATE KEY", &huge);
+    assert!(IdentityKey::from_text(text.as_bytes(), Some(b"secret")).is_err());
+}
+
+#[test]
+fn encrypted_and_foreign_keys_are_named() {
+    let blob = identity("somebody").public_key().to_ssh_blob();
+    let options = bcrypt_options(&[0; 16], 16);
+    let bytes = openssh_file([b"aes256-ctr", b"bcrypt", &options, &blob, &[7; 144]]);
     let openssh = pem("OPENSSH PRIVATE KEY", &bytes);
+    assert_eq!(fault(IdentityKey::from_text(openssh.as_bytes(), None)), KeyFault::Encrypted);
     let pkcs8 = pem("ENCRYPTED PRIVATE KEY", &[1; 100]);
-    for text in [openssh, pkcs8] {
-        assert_eq!(fault(IdentityKey::from_text(text.as_bytes(), None)), KeyFault::Encrypted);
-        let with = IdentityKey::from_text(text.as_bytes(), Some(b"secret"));
-        assert_eq!(fault(with), KeyFault::EncryptionUnsupported);
+    for passphrase in [None, Some(&b"secret"[..])] {
+        let verdict = IdentityKey::from_text(pkcs8.as_bytes(), passphrase);
+        assert_eq!(fault(verdict), KeyFault::EncryptionUnsupported);
     }
     let rsa = pem("RSA PRIVATE KEY", &[1; 100]);
     assert_eq!(fault(IdentityKey::from_text(rsa.as_bytes(), None)), KeyFault::NotEd25519);
@@ -173,7 +289,7 @@ fn damaged_public_keys_are_refused() {
         ("AAAA", KeyFault::UnknownFormat),
         ("not base64!", KeyFault::UnknownFormat),
         ("ssh-rsa AAAAB3NzaC1yc2E= x", KeyFault::NotEd25519),
-        ("sk-ssh-ed25519@openssh.com AAAA x", KeyFault::NotEd25519),
+        ("sk-ssh-ed25519@openssh.com AAAA x", KeyFault::Malformed),
         ("ssh-ed25519 AAAA", KeyFault::Malformed),
         ("ssh-ed25519 **** x", KeyFault::Malformed),
         ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", KeyFault::UnknownFormat),

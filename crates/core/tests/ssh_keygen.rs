@@ -44,7 +44,7 @@ fn it_reads_the_keys_we_write() {
     let dir = TempDir::new().unwrap();
     for (name, comment) in [("one", ""), ("two", "user@host"), ("three", "a longer comment")] {
         let key = identity(name);
-        write_secret(&dir.path().join("key"), &key.to_openssh(comment));
+        write_secret(&dir.path().join("key"), &key.to_openssh(comment).unwrap());
         let public = stdout_of(&ssh_keygen(dir.path(), &["-y", "-f", "key"], b""));
         assert_eq!(public.trim(), key.public_key().to_openssh_line(comment));
         assert_eq!(PublicKey::from_text(&public), Ok(key.public_key().clone()));
@@ -66,14 +66,86 @@ fn we_read_the_keys_it_writes() {
         let line = std::fs::read_to_string(dir.path().join(file).with_extension("pub")).unwrap();
         let public = PublicKey::from_text(&line).unwrap();
         assert_eq!(public.to_openssh_line("its comment"), line.trim());
+        assert_eq!(IdentityKey::public_half(&text).unwrap(), public);
         let read = |passphrase| IdentityKey::from_text(&text, passphrase);
         if passphrase.is_empty() {
             assert_eq!(read(None).unwrap().public_key(), &public);
         } else {
             assert_eq!(read(None).unwrap_err(), Error::KeyFile(KeyFault::Encrypted));
-            let unsupported = Error::KeyFile(KeyFault::EncryptionUnsupported);
-            assert_eq!(read(Some(passphrase.as_bytes())).unwrap_err(), unsupported);
+            let wrong = Error::KeyFile(KeyFault::WrongPassphrase);
+            assert_eq!(read(Some(b"other words")).unwrap_err(), wrong);
+            let key = read(Some(passphrase.as_bytes())).unwrap();
+            assert_eq!(key.public_key(), &public);
+            assert_eq!(key.comment(), "its comment");
         }
+    }
+}
+
+#[test]
+fn it_reads_the_encrypted_keys_we_write() {
+    let dir = TempDir::new().unwrap();
+    let key = identity("somebody");
+    let mut random = common::SeededRandom::new("salt");
+    let text = key.to_encrypted_openssh("our comment", b"secret words", &mut random).unwrap();
+    write_secret(&dir.path().join("key"), &text);
+    let args = ["-y", "-P", "secret words", "-f", "key"];
+    let public = stdout_of(&ssh_keygen(dir.path(), &args, b""));
+    assert_eq!(public.trim(), key.public_key().to_openssh_line("our comment"));
+    let listed = stdout_of(&ssh_keygen(dir.path(), &["-l", "-f", "key"], b""));
+    assert_eq!(listed.split(' ').nth(1), Some(&*key.public_key().fingerprint()));
+    let wrong = ssh_keygen(dir.path(), &["-y", "-P", "other", "-f", "key"], b"");
+    assert!(!wrong.status.success());
+    // It takes the passphrase off, and we still read it.
+    stdout_of(&ssh_keygen(dir.path(), &["-p", "-P", "secret words", "-N", "", "-f", "key"], b""));
+    let text = std::fs::read(dir.path().join("key")).unwrap();
+    assert_eq!(IdentityKey::from_text(&text, None).unwrap().public_key(), key.public_key());
+}
+
+/// The file of a security key says which key it is, and holds nothing to sign with.
+#[test]
+fn the_file_of_a_security_key_is_told_apart() {
+    let provider = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so";
+    assert!(Path::new(provider).exists(), "no {provider}: run scripts/install-test-tools.sh");
+    let dir = TempDir::new().unwrap();
+    for (file, passphrase) in [("plain", ""), ("locked", "secret words")] {
+        let make = ["-q", "-t", "ed25519-sk", "-w", provider, "-N", passphrase, "-f", file];
+        stdout_of(&ssh_keygen(dir.path(), &make, b""));
+        let text = std::fs::read(dir.path().join(file)).unwrap();
+        let line = std::fs::read_to_string(dir.path().join(file).with_extension("pub")).unwrap();
+        let public = PublicKey::from_text(&line).unwrap();
+        assert!(line.starts_with(public.type_name()));
+        assert_eq!(IdentityKey::public_half(&text).unwrap(), public);
+        for passphrase in [None, Some(passphrase.as_bytes())] {
+            let fault = IdentityKey::from_text(&text, passphrase).unwrap_err();
+            assert_eq!(fault, Error::KeyFile(KeyFault::SecurityKey));
+        }
+        let listed = stdout_of(&ssh_keygen(dir.path(), &["-l", "-f", file], b""));
+        assert_eq!(listed.split(' ').nth(1), Some(&*public.fingerprint()));
+    }
+}
+
+#[test]
+fn we_read_every_cipher_it_has() {
+    let dir = TempDir::new().unwrap();
+    let ciphers = [
+        "aes256-ctr",
+        "aes128-ctr",
+        "aes256-cbc",
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        "chacha20-poly1305@openssh.com",
+    ];
+    for (index, cipher) in ciphers.into_iter().enumerate() {
+        let file = format!("key{index}");
+        let args = ["-q", "-t", "ed25519", "-a", "1", "-N", "secret", "-Z", cipher, "-f", &file];
+        stdout_of(&ssh_keygen(dir.path(), &args, b""));
+        let text = std::fs::read(dir.path().join(&file)).unwrap();
+        let key = IdentityKey::from_text(&text, Some(b"secret"))
+            .unwrap_or_else(|error| panic!("{cipher}: {error}"));
+        let line = std::fs::read_to_string(dir.path().join(format!("{file}.pub"))).unwrap();
+        assert_eq!(key.public_key(), &PublicKey::from_text(&line).unwrap(), "{cipher}");
+        let wrong = IdentityKey::from_text(&text, Some(b"Secret")).unwrap_err();
+        assert_eq!(wrong, Error::KeyFile(KeyFault::WrongPassphrase), "{cipher}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outgoing connections.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use e2eeftp_core::identity::PublicKey;
@@ -10,7 +10,7 @@ use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
 use crate::error::{IntoThrown, closed, promise};
-use crate::identity::{NativeIdentity, PublicKeyInfo};
+use crate::identity::{Holder, NativeIdentity, PublicKeyInfo};
 use crate::session::NativeSession;
 
 /// Where to connect to.
@@ -77,10 +77,13 @@ impl NativeConnecting {
         identity: &NativeIdentity,
     ) -> napi::Result<PromiseRaw<'env, NativeSession>> {
         let connecting = self.take().ok_or_else(|| closed("the connection"))?;
-        let key = Arc::clone(&identity.key);
+        let holder = identity.holder.clone();
         promise(env, async move {
-            let session = connecting.authenticate(&*key).await.or_throw()?;
-            Ok(NativeSession { session })
+            let session = match holder {
+                Holder::Process(key) => connecting.authenticate(&*key).await,
+                Holder::Agent(agent, key) => connecting.authenticate_by_agent(&agent, &key).await,
+            };
+            Ok(NativeSession { session: session.or_throw()? })
         })
     }
 

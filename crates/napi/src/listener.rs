@@ -21,6 +21,7 @@ pub struct NativeListenOptions {
     /// 0 lets the system choose.
     pub port: u16,
     pub handshake_timeout_ms: Option<u32>,
+    pub proof_timeout_ms: Option<u32>,
     pub max_connections: Option<u32>,
     pub max_half_open: Option<u32>,
     pub handshakes_per_second: Option<u32>,
@@ -46,6 +47,7 @@ impl From<&NativeListenOptions> for ServerLimits {
             }
         };
         time(&mut limits.handshake_timeout, options.handshake_timeout_ms);
+        time(&mut limits.proof_timeout, options.proof_timeout_ms);
         time(&mut limits.stall_timeout, options.stall_timeout_ms);
         if let Some(rate) = options.handshakes_per_second {
             limits.handshakes_per_second = rate;
@@ -83,7 +85,7 @@ impl NativeListener {
         options: NativeListenOptions,
     ) -> napi::Result<PromiseRaw<'env, NativeListener>> {
         let host = listening_address(&options.host)?;
-        let key = Arc::clone(&identity.key);
+        let key = Arc::clone(identity.key()?);
         promise(env, async move {
             let limits = ServerLimits::from(&options);
             let listener = Listener::bind((host, options.port).into(), key, limits).or_throw()?;

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
-use e2eeftp_core::handshake::{ClientSettings, ServerProved};
+use e2eeftp_core as core;
+use e2eeftp_core::handshake::{ClientSettings, Established, ServerProved};
 use e2eeftp_core::identity::{PublicKey, Signer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
 
+use crate::agent::Agent;
 use crate::error::{Error, Result};
 use crate::handshake::client_until_proved;
 use crate::limits::{ClientLimits, MAX_CLIENT_TRANSFERS};
@@ -79,17 +81,53 @@ impl Connecting {
     /// # Errors
     /// [`Error::Core`] when the signer fails, [`Error::ConnectionLost`], [`Error::Timeout`].
     pub async fn authenticate(self, signer: &dyn Signer) -> Result<Session> {
-        let Self { mut stream, proved, address, limits, .. } = self;
+        let Self { stream, proved, address, limits, .. } = self;
         let (record, established) = proved.authenticate(signer)?;
-        timeout(limits.connect_timeout, stream.write_all(&record))
-            .await
-            .map_err(|_| Error::Timeout("the server takes no data"))?
-            .map_err(|error| Error::from_socket("handshake", error))?;
-        let settings = SessionSettings {
-            stall_timeout: limits.stall_timeout,
-            pumps: Arc::clone(&CLIENT_PUMPS),
-            slot: None,
-        };
-        Ok(Session::new(stream, established, address, settings))
+        log_in(stream, &record, established, address, &limits).await
     }
+
+    /// As [`authenticate`](Self::authenticate), with a `key` that `agent` holds. Its signature is
+    /// verified before anything is sent. A person may have to be waited for.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate), and those of [`Agent::sign`].
+    pub async fn authenticate_by_agent(self, agent: &Agent, key: &PublicKey) -> Result<Session> {
+        let Self { stream, mut proved, address, limits, .. } = self;
+        let request = proved.signing_request(key);
+        let mut early = [0];
+        let signature = tokio::select! {
+            signature = agent.sign(key, &request) => signature?,
+            // The server says nothing now, unless it has lost its patience.
+            _ = stream.peek(&mut early) => {
+                return Err(Error::Timeout("the server did not wait for the ssh-agent's signature"));
+            }
+        };
+        let (record, established) = proved.finish(signature).map_err(|error| match error {
+            core::Error::Misuse(core::Misuse::Signer) => {
+                Error::Agent("it gave a signature that its key does not verify", None)
+            }
+            error => error.into(),
+        })?;
+        log_in(stream, &record, established, address, &limits).await
+    }
+}
+
+/// Sends the client's proof. The connection is then a session that waits for the server's verdict.
+async fn log_in(
+    mut stream: TcpStream,
+    record: &[u8],
+    established: Established,
+    address: SocketAddr,
+    limits: &ClientLimits,
+) -> Result<Session> {
+    timeout(limits.connect_timeout, stream.write_all(record))
+        .await
+        .map_err(|_| Error::Timeout("the server takes no data"))?
+        .map_err(|error| Error::from_socket("handshake", error))?;
+    let settings = SessionSettings {
+        stall_timeout: limits.stall_timeout,
+        pumps: Arc::clone(&CLIENT_PUMPS),
+        slot: None,
+    };
+    Ok(Session::new(stream, established, address, settings))
 }

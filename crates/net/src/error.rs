@@ -20,6 +20,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The caller cancelled the operation.
     Aborted,
+    /// The ssh-agent can't be reached, or gives no answer.
+    Agent(&'static str, Option<io::Error>),
     /// The peer has too much to do, or this address connects too often.
     Busy,
     /// The session or listener was closed: on this side, or while a body ran, by the peer.
@@ -57,6 +59,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Aborted => "E2EEFTP_ABORTED",
+            Self::Agent(..) => "E2EEFTP_AGENT",
             Self::Busy => "E2EEFTP_RATE_LIMITED",
             Self::Closed => "E2EEFTP_CLOSED",
             Self::Connect(_) => "E2EEFTP_CONNECT",
@@ -133,6 +136,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aborted => f.write_str("the operation was cancelled"),
+            Self::Agent(what, None) => write!(f, "the ssh-agent: {what}"),
+            Self::Agent(what, Some(error)) => write!(f, "the ssh-agent: {what}: {error}"),
             Self::Busy => f.write_str("the server is busy or this address connects too often"),
             Self::Closed => f.write_str("the connection is closed"),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
@@ -165,7 +170,8 @@ impl std::error::Error for Error {
             Self::Connect(error)
             | Self::ConnectionLost(error)
             | Self::Io(_, error)
-            | Self::UnknownHost(error) => Some(error),
+            | Self::UnknownHost(error)
+            | Self::Agent(_, Some(error)) => Some(error),
             Self::Core(error) => Some(error),
             Self::Vfs(error) => Some(error),
             _ => None,

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2eeftp_core::crypto::OsRandom;
 use e2eeftp_core::handshake::{
-    ClientProved, ClientSettings, Refusal, ServerProved, ServerSettings, read_client_hello,
-    refusal_record, start_client,
+    ClientProved, ClientSettings, ExpectClientAuth, Refusal, ServerProved, ServerSettings,
+    read_client_hello, refusal_record, start_client,
 };
 use e2eeftp_core::identity::Signer;
 use e2eeftp_core::record::{HEADER_LEN, Phase, TAG_LEN, record_len};
@@ -37,13 +37,12 @@ pub(crate) async fn client_until_proved(
     Ok(expect_auth.handle(&mut record)?)
 }
 
-/// The server's part up to the point where the client has proved its identity. Whether that
-/// identity may come in is for the caller to judge.
-pub(crate) async fn server_until_proved(
+/// The server's part up to the point where it has said all it has to say.
+pub(crate) async fn server_until_answered(
     stream: &mut TcpStream,
     settings: &ServerSettings,
     signer: &dyn Signer,
-) -> Result<ClientProved> {
+) -> Result<ExpectClientAuth> {
     let record = read_handshake_record(stream, CLIENT_HELLO_LEN).await?;
     let hello = read_client_hello(settings, &record)?;
     if hello.join_id().is_some() {
@@ -52,6 +51,15 @@ pub(crate) async fn server_until_proved(
     let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let (expect_auth, reply) = hello.respond(signer, None, unix_time, &mut OsRandom::new())?;
     stream.write_all(&reply).await.map_err(lost)?;
+    Ok(expect_auth)
+}
+
+/// Waits for the client's proof of its identity. Whether that identity may come in is for the
+/// caller to judge.
+pub(crate) async fn client_proof(
+    stream: &mut TcpStream,
+    expect_auth: ExpectClientAuth,
+) -> Result<ClientProved> {
     let mut record = read_handshake_record(stream, AUTH_LEN).await?;
     Ok(expect_auth.handle(&mut record)?)
 }

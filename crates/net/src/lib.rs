@@ -10,6 +10,7 @@
 //! unit of data costs more than the encryption (`docs/ARCHITECTURE.md`, "Concurrency and memory").
 
 mod address_limiter;
+mod agent;
 mod body;
 mod buffer;
 mod connect;
@@ -25,6 +26,7 @@ mod pump;
 mod session;
 mod transfer;
 
+pub use agent::Agent;
 pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};

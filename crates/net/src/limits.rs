@@ -17,8 +17,11 @@ pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// From accept to the end of the handshake. Default 10 s.
+    /// From accept to the server's answer to a hello. Default 10 s.
     pub handshake_timeout: Duration,
+    /// From that answer to the client's proof of its identity, which ends the handshake: a person
+    /// may have to touch a security key. Default 45 s.
+    pub proof_timeout: Duration,
     /// Handshakes under way at once; one address may have a quarter of them, loopback all.
     /// Default 256.
     pub max_half_open: usize,
@@ -40,6 +43,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             handshake_timeout: Duration::from_secs(10),
+            proof_timeout: Duration::from_secs(45),
             max_half_open: 256,
             max_connections: 4096,
             handshakes_per_second: 50,

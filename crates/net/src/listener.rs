@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::handshake::{refuse, server_until_proved};
+use crate::handshake::{client_proof, refuse, server_until_answered};
 use crate::limits::ServerLimits;
 use crate::network::Network;
 use crate::places::{Places, Taken};
@@ -250,15 +250,18 @@ async fn run_handshake(
     sender: mpsc::Sender<Incoming>,
 ) {
     let proving = async {
+        let late = |_| Error::Timeout("the handshake took too long");
         stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
-        server_until_proved(&mut stream, &shared.settings, &*shared.identity).await
+        let answering = server_until_answered(&mut stream, &shared.settings, &*shared.identity);
+        let answered =
+            timeout(shared.places.limits().handshake_timeout, answering).await.map_err(late)??;
+        let proof = client_proof(&mut stream, answered);
+        timeout(shared.places.limits().proof_timeout, proof).await.map_err(late)?
     };
     let proved = tokio::select! {
         biased;
         () = shared.closed.cancelled() => Err(Error::ShuttingDown),
-        proved = timeout(shared.places.limits().handshake_timeout, proving) => {
-            proved.unwrap_or(Err(Error::Timeout("the handshake took too long")))
-        }
+        proved = proving => proved,
     };
     let proved = proved.ok().and_then(|proved| {
         let client_key = proved.client_key().cloned()?;

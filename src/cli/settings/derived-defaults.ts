@@ -6,7 +6,7 @@ import type { Settings } from './settings.js';
 
 /** Values by key; none for a setting whose default is always the same, or nothing. */
 export function derivedDefaults(settings: Settings, env: NodeJS.ProcessEnv): ReadonlyMap<string, unknown> {
-  if (settings.kind === 'client') return new Map([['identity', join(clientDirectory(env), 'client_id.key')]]);
+  if (settings.kind === 'client') return new Map([['identity', [join(clientDirectory(env), 'client_id.key')]]]);
   const data = resolve((settings.get('data').value as string | undefined) ?? serverDirectory(env));
   const { files, authorizedClients } = serverDataPaths(data);
   return new Map<string, unknown>([

@@ -18,7 +18,8 @@ export interface ResolvedPeer {
  */
 export function resolvePeer({ settings, globals }: CliContext, address: PeerAddress): ResolvedPeer {
   const text = (key: string): string | undefined => settings.get(key, address.host).value as string | undefined;
-  const identity = text('identity');
+  const identity = settings.get('identity', address.host).value as readonly string[] | undefined;
+  const passphraseFile = text('passphrase-file');
   const serverKey = text('server-key');
   const port = address.port ?? (settings.get('port', address.host).value as number);
   return {
@@ -29,6 +30,7 @@ export function resolvePeer({ settings, globals }: CliContext, address: PeerAddr
       ...globals,
       port,
       ...(identity === undefined ? {} : { identity }),
+      ...(passphraseFile === undefined ? {} : { passphraseFile }),
       ...(serverKey === undefined ? {} : { serverKey }),
     },
   };

@@ -34,6 +34,7 @@ function readEnvironment({ environment, type }: Setting, text: string): unknown 
   try {
     if (CONTROL.test(text)) throw new InvalidArgumentError('It has a control character in it.');
     if (type.isList !== true) return type.parse(text);
+    if (type.isOneInEnvironment === true) return [type.parse(text)];
     return text
       .split(/[\s,]+/)
       .filter((item) => item !== '')

@@ -27,6 +27,8 @@ export interface ValueType {
   readonly isPath?: (text: string) => boolean;
   /** The option is repeatable, and the value a list of what `parse` reads. */
   readonly isList?: boolean;
+  /** Of a list: the environment variable holds one item, whatever characters are in it. */
+  readonly isOneInEnvironment?: boolean;
   /** The option takes no argument. */
   readonly isSwitch?: boolean;
   /** The option takes no argument and counts, up to this number. */

@@ -14,11 +14,21 @@ const everyVerb = { scope: 'client', verbs: 'every' } as const;
 const ROWS: readonly SettingRow[] = [
   {
     ...everyVerb,
-    flags: '-i, --identity <file>',
+    flags: '-i, --identity <file|agent>',
+    type: type.identities,
+    peers: 'also',
+    help: 'private key, public key of one in the ssh-agent, or agent[:KEY]; repeatable',
+    details: 'Several are tried in order, at most six.',
+    defaultText: '`client_id.key` in the configuration directory',
+  },
+  {
+    scope: 'every',
+    verbs: 'every',
+    flags: '--passphrase-file <file>',
     type: type.file,
     peers: 'also',
-    help: 'private key to log in with',
-    defaultText: '`client_id.key` in the configuration directory',
+    help: 'its first line opens the private key; no prompt',
+    details: 'Without it `E2EEFTP_PASSPHRASE`, then a prompt on the terminal.',
   },
   {
     ...everyVerb,

@@ -30,6 +30,16 @@ function path(completes: 'files' | 'directories', expects: string): ValueType {
 export const file: ValueType = path('files', 'the path of a file');
 export const directory: ValueType = path('directories', 'the path of a directory');
 
+/** Private keys: paths of key files, `agent`, or `agent:KEY` for one that the ssh-agent holds. */
+export const identities: ValueType = {
+  ...file,
+  expects: 'the path of a key file, agent, or agent:KEY, or a list of such',
+  toml: ['string', 'array'],
+  isList: true,
+  isOneInEnvironment: true,
+  isPath: (value) => !/^agent(:|$)/.test(value),
+};
+
 /** A fingerprint, a public key, or the path of a file that holds one. */
 export const serverKey: ValueType = {
   ...file,

@@ -5,11 +5,11 @@ import type { Command, OptionValues } from 'commander';
 import { clientDirectory, fingerprintWords, randomart } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { readPublicKey, readPublicKeyFile } from '../public-key-argument.js';
-import { publicKeyFile } from './keygen.js';
+import { publicKeyFile } from '../public-key-file.js';
 
 /** The public file needs no access to the private one; without it the private key will do. */
 async function ownKeyFile(context: CliContext): Promise<string> {
-  const file = context.globals.identity ?? join(clientDirectory(context.env), 'client_id.key');
+  const file = context.globals.identity?.[0] ?? join(clientDirectory(context.env), 'client_id.key');
   const publicFile = publicKeyFile(file);
   return access(publicFile).then(
     () => publicFile,
@@ -24,7 +24,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     argument === undefined ? await readPublicKeyFile(await ownKeyFile(context)) : await readPublicKey(argument);
   const { fingerprint, openssh, base64 } = found.key;
   const words = await fingerprintWords(fingerprint);
-  const art = randomart(fingerprint);
+  const art = randomart(fingerprint, openssh.startsWith('sk-') ? 'ED25519-SK' : 'ED25519');
   if (output.json) {
     const forms = { fingerprint, words, art, publicKey: openssh, base64 };
     const result = { ...forms, comment: found.comment, file: found.file ?? null };

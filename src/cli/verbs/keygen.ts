@@ -1,15 +1,13 @@
-/** `e2eeftp keygen`: makes a key pair. */
+/** `e2eeftp keygen`: makes a key pair, or changes the passphrase of one. */
 import { stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
 import { clientDirectory, displayName, E2eeftpError, Identity, writeAtomically } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
-
-/** `client_id.key` has its public half in `client_id.pub`, `mine` in `mine.pub`. */
-export function publicKeyFile(file: string): string {
-  return `${file.replace(/\.key$/, '')}.pub`;
-}
+import { newPassphrase, type NewPassphraseOptions } from '../new-passphrase.js';
+import { passphraseSource } from '../passphrase-source.js';
+import { publicKeyFile } from '../public-key-file.js';
 
 function defaultComment(): string {
   let user = 'user';
@@ -28,19 +26,40 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
-  const { output, env } = context;
-  if (options['passphraseFile'] !== undefined) {
-    throw new E2eeftpError('E2EEFTP_UNSUPPORTED', 'keys with a passphrase are not supported yet', {
-      hint: 'leave out --passphrase-file; the key file is readable by you only (0600)',
+/** What a run has written. */
+interface Written {
+  file: string;
+  publicFile: string;
+  identity: Identity;
+  comment: string;
+  isEncrypted: boolean;
+}
+
+function commentFrom(options: OptionValues, fallback: () => string): string {
+  const comment = (options['comment'] as string | undefined) ?? fallback();
+  // oxlint-disable-next-line no-control-regex
+  if (!/[\u0000-\u001f\u007f]/.test(comment)) return comment;
+  throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a comment is one line without control characters');
+}
+
+function passphraseOptions(context: CliContext, options: OptionValues, isChange: boolean): NewPassphraseOptions {
+  const none = options['passphrase'] === false;
+  const file = options['newPassphraseFile'] as string | undefined;
+  const given = file ?? (isChange ? undefined : context.globals.passphraseFile);
+  if (none && given !== undefined) {
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a file with a passphrase and --no-passphrase contradict');
+  }
+  if (file !== undefined && !isChange) {
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', '--new-passphrase-file is for --change-passphrase', {
+      hint: 'a new key takes its passphrase from --passphrase-file',
     });
   }
-  const file = operands[0] ?? join(clientDirectory(env), 'client_id.key');
-  const comment = (options['comment'] as string | undefined) ?? defaultComment();
-  // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(comment)) {
-    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a comment is one line without control characters');
-  }
+  return { none, file, isChange };
+}
+
+async function makeKey(context: CliContext, file: string, options: OptionValues): Promise<Written> {
+  const comment = commentFrom(options, defaultComment);
+  const source = passphraseOptions(context, options, false);
   const overwrite = options['force'] === true;
   const publicFile = publicKeyFile(file);
   if (!overwrite) {
@@ -51,20 +70,42 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       });
     }
   }
+  const passphrase = await newPassphrase(context, source);
   const identity = Identity.generate();
-  const { openssh, fingerprint, base64 } = identity.publicKey;
-  const line = `${openssh} ${comment}`.trimEnd();
-  await identity.save(file, { comment, overwrite });
+  await identity.save(file, { comment, overwrite, ...(passphrase === undefined ? {} : { passphrase }) });
+  const line = `${identity.publicKey.openssh} ${comment}`.trimEnd();
   await writeAtomically(publicFile, `${line}\n`, { mode: 0o644, overwrite });
+  return { file, publicFile, identity, comment, isEncrypted: passphrase !== undefined };
+}
+
+async function changePassphrase(context: CliContext, file: string, options: OptionValues): Promise<Written> {
+  const source = passphraseOptions(context, options, true);
+  const identity = await Identity.load(file, passphraseSource(context));
+  // A file that another program wrote may have any bytes there.
+  const comment = commentFrom(options, () => identity.comment.replace(/\p{Cc}/gu, ' '));
+  const passphrase = await newPassphrase(context, source);
+  await identity.save(file, { comment, overwrite: true, ...(passphrase === undefined ? {} : { passphrase }) });
+  return { file, publicFile: publicKeyFile(file), identity, comment, isEncrypted: passphrase !== undefined };
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
+  const { output, env } = context;
+  const file = operands[0] ?? join(clientDirectory(env), 'client_id.key');
+  const isChange = options['changePassphrase'] === true;
+  const written = await (isChange ? changePassphrase : makeKey)(context, file, options);
+  const { publicFile, comment, isEncrypted: encrypted } = written;
+  const { openssh, fingerprint, base64 } = written.identity.publicKey;
   if (output.json) {
-    const result = { file, publicFile, publicKey: openssh, base64, fingerprint, comment };
+    const result = { file, publicFile, publicKey: openssh, base64, fingerprint, comment, encrypted };
     output.event({ type: 'result', verb: 'keygen', result });
     return;
   }
-  output.data(line);
-  output.note(`Private key: ${displayName(file)} (0600: keep it to yourself)`);
-  output.note(`Public key:  ${displayName(publicFile)} (the line above)`);
+  output.data(`${openssh} ${displayName(comment)}`.trimEnd());
+  const protection = encrypted ? '0600, with a passphrase' : '0600, without a passphrase: keep it to yourself';
+  output.note(`Private key: ${displayName(file)} (${protection})`);
+  if (!isChange) output.note(`Public key:  ${displayName(publicFile)} (the line above)`);
   output.note(`Fingerprint: ${fingerprint}`);
+  if (isChange) return;
   output.note("Next: on the server's machine, e2eeftp authorize 'ssh-ed25519 …' with that line.");
 }
 
@@ -74,9 +115,10 @@ export const verb: Verb = {
     command
       .argument('[file]', "where the private key goes (default: client_id.key in your configuration's directory)")
       .option('--comment <text>', 'text at the end of the public line (default: user@host)')
-      .option('--no-passphrase', 'do not protect the key by a passphrase (the only way at present)')
-      .option('--passphrase-file <file>', 'not supported yet')
-      .option('--force', 'replace a key that is there');
+      .option('--no-passphrase', 'do not protect the key by a passphrase, and do not ask for one')
+      .option('--force', 'replace a key that is there')
+      .option('-p, --change-passphrase', 'make no key: give the one in FILE another passphrase, or none')
+      .option('--new-passphrase-file <file>', 'with -p: its first line is the new passphrase');
   },
   run,
 };

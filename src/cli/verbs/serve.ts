@@ -16,6 +16,7 @@ import {
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
 import { isLoopback, type ListenAddress } from '../listen-address.js';
+import { passphraseSource } from '../passphrase-source.js';
 import { type PortFile, removePortFile, removeStalePortFile, writePortFile } from '../port-file.js';
 import { serverLimits } from '../server-limits.js';
 import { createServerLog, type LogFormat, type LogLevel, type ServerLog } from '../server-log.js';
@@ -142,6 +143,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     const server = await createServer({
       root,
       dataDir,
+      passphrase: passphraseSource(context),
       listen,
       authorizedClients: file,
       readOnly,

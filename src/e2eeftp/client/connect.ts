@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { E2eeftpError } from '../../errors.js';
 import { clientDirectory } from '../../identity/default-directories.js';
 import { Identity } from '../../identity/identity.js';
+import { IdentitySequence } from '../../identity/identity-sequence.js';
 import { KnownServers } from '../../identity/known-servers.js';
+import type { Passphrase } from '../../identity/passphrase.js';
 import type { PublicKey } from '../../identity/public-key.js';
 import { DEFAULT_PORT, serverName } from '../../identity/server-address.js';
 import { resolveServerKey } from '../../identity/server-pin.js';
 import { connectNative, native, nativeSync } from '../../native.js';
 import type { NativeConnecting, NativeSession } from '../../native.js';
-import { displayName } from '../../storage/display-name.js';
-import { PROTOCOL_VERSION, STATUS_OK } from '../status.js';
 import { orAbort } from './abort.js';
 import { Client } from './client.js';
-import { decodeReply, replyError } from './reply.js';
+import { logIn, logInWithAny } from './log-in.js';
 
 /** A server whose key is not on record. */
 export interface UnknownServer {
@@ -33,10 +33,20 @@ export interface ConnectOptions {
   readonly host: string;
   /** @default 5001 */
   readonly port?: number;
-  /** Private key: a file, or an identity that was loaded. @default client_id.key in the client's directory */
-  readonly identity?: string | Identity;
-  /** Passphrase of the identity file. */
-  readonly passphrase?: string;
+  /**
+   * Who the client is: what `openIdentity` takes, an identity that was opened, or several of them. Of several, one after
+   * another is shown to a server that refused the one before, each on a new connection, six at most. `agent` stands for
+   * all keys of the ssh-agent. @default client_id.key in the client's directory
+   */
+  readonly identity?: string | Identity | readonly (string | Identity)[];
+  /** For private key files that need one. @default none */
+  readonly passphrase?: Passphrase;
+  /** Socket of the ssh-agent. @default SSH_AUTH_SOCK */
+  readonly agentSocket?: string;
+  /** Told when somebody has to touch the security key that has `key`. */
+  readonly onTouch?: (key: PublicKey) => void;
+  /** Told about what the client's owner should look at, such as a private key that others can read. @default silent */
+  readonly onWarning?: (message: string) => void;
   /**
    * The key that the server must have: a fingerprint, a public key, or a file such as `known_server.pub`. The file of
    * known servers is not looked at then.
@@ -70,13 +80,15 @@ type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
  * Connects to a server and logs in.
  *
  * @throws E2eeftpError `E2EEFTP_CONNECT`, `E2EEFTP_UNKNOWN_HOST`, `E2EEFTP_TIMEOUT`; `E2EEFTP_SERVER_KEY_UNKNOWN`,
- * `E2EEFTP_SERVER_KEY_CHANGED`; `E2EEFTP_KEY_FILE`, `E2EEFTP_AUTH_REFUSED`; `E2EEFTP_INCOMPATIBLE`.
+ * `E2EEFTP_SERVER_KEY_CHANGED`; `E2EEFTP_AUTH_REFUSED`; `E2EEFTP_INCOMPATIBLE`; and those of `openIdentity`.
  */
 export async function connect(options: ConnectOptions): Promise<Client> {
   const { signal } = options;
   signal?.throwIfAborted();
   const target = checkTarget(options);
-  const identity = await loadIdentity(options);
+  const identities = identitiesOf(options);
+  const first = await orAbort(identities.next(), signal);
+  if (first === undefined) throw invalid('identity must name at least one key');
   const known = new KnownServers(options.knownServers ?? join(clientDirectory(), 'known_servers'), {
     hash: options.hashKnownServers ?? false,
   });
@@ -105,7 +117,12 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     connecting = await dial(target, signal);
     await judgeOrClose(connecting, exactly);
   }
-  const opened = await logIn(connecting, identity, options);
+  const redial = async (dialSignal: AbortSignal | undefined): Promise<NativeConnecting> => {
+    const side = await dial(target, dialSignal);
+    await judgeOrClose(side, exactly);
+    return side;
+  };
+  const opened = await logInWithAny(connecting, first, identities, () => redial(signal), options);
   if (trust.isNew) {
     try {
       await known.add(target.host, target.port, key);
@@ -115,9 +132,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     }
   }
   const again = async (streamSignal: AbortSignal | undefined): Promise<NativeSession> => {
-    const side = await dial(target, streamSignal);
-    await judgeOrClose(side, exactly);
-    return (await logIn(side, identity, { ...options, signal: streamSignal })).session;
+    const side = await redial(streamSignal);
+    return (await logIn(side, opened.identity, { ...options, signal: streamSignal })).session;
   };
   return new Client({
     session: opened.session,
@@ -166,9 +182,10 @@ function checkTarget(options: ConnectOptions): Target {
   return { host: bare, port, timeoutMs, ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }) };
 }
 
-async function loadIdentity({ identity, passphrase }: ConnectOptions): Promise<Identity> {
-  if (identity instanceof Identity) return identity;
-  return Identity.load(identity ?? join(clientDirectory(), 'client_id.key'), passphrase);
+function identitiesOf(options: ConnectOptions): IdentitySequence {
+  const { identity = join(clientDirectory(), 'client_id.key'), passphrase, agentSocket, onWarning } = options;
+  const sources = typeof identity === 'string' || identity instanceof Identity ? [identity] : identity;
+  return new IdentitySequence(sources, { passphrase, agentSocket, onWarning });
 }
 
 async function dial(target: Target, signal: AbortSignal | undefined): Promise<NativeConnecting> {
@@ -221,64 +238,12 @@ async function askAbout(
   );
 }
 
-async function logIn(
-  connecting: NativeConnecting,
-  identity: Identity,
-  options: { signal?: AbortSignal | undefined; timeoutMs?: number },
-): Promise<{ session: NativeSession; software: string }> {
-  const { signal, timeoutMs = 10_000 } = options;
-  let session: NativeSession;
-  try {
-    session = await orAbort(
-      identity.withKey((key) => connecting.authenticate(key)),
-      signal,
-      (late) => late.destroy(),
-    );
-  } catch (error) {
-    connecting.close();
-    throw error;
-  }
-  try {
-    const message = await orAbort(
-      native(() => session.nextControl(timeoutMs)),
-      signal,
-    );
-    return { session, software: readReady(message ?? null) };
-  } catch (error) {
-    session.destroy();
-    throw E2eeftpError.is(error, 'E2EEFTP_AUTH_REFUSED') ? refused(identity, error) : error;
-  }
-}
-
-function readReady(message: Buffer | null): string {
-  if (message === null) throw new E2eeftpError('E2EEFTP_CONNECTION_LOST', 'the server closed the connection');
-  const ready = decodeReply(message);
-  const refusal = replyError(ready);
-  if (refusal !== null) throw refusal;
-  const { protocol, software } = ready.members;
-  if (ready.id !== 0 || ready.status !== STATUS_OK || protocol !== PROTOCOL_VERSION) {
-    throw new E2eeftpError('E2EEFTP_INCOMPATIBLE', 'the server speaks another version of the protocol');
-  }
-  return typeof software === 'string' ? displayName(software).slice(0, 100) : '';
-}
-
 function keyChanged(target: Target, expected: readonly string[], got: string, where?: string): E2eeftpError {
   const place = where === undefined ? '' : ` (${where})`;
   return new E2eeftpError(
     'E2EEFTP_SERVER_KEY_CHANGED',
     `the key of ${serverName(target.host, target.port)} is ${got}, expected ${expected.join(' or ')}${place}`,
     { hint: 'do not connect until the server’s operator has confirmed the new key' },
-  );
-}
-
-function refused(identity: Identity, cause: E2eeftpError): E2eeftpError {
-  return new E2eeftpError(
-    'E2EEFTP_AUTH_REFUSED',
-    `the server does not accept the key ${identity.publicKey.fingerprint}`,
-    {
-      cause,
-      hint: `its operator can add it: e2eeftp authorize '${identity.publicKey.openssh}'`,
-    },
   );
 }
 

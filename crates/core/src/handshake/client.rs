@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use crate::crypto::ed25519::{self, SIGNATURE_LEN};
 use crate::crypto::kem::EphemeralKey;
 use crate::handshake::established::{Agreed, Verified};
 use crate::handshake::flight::{self, FlightReader, FlightWriter, Message};
@@ -12,7 +11,7 @@ use crate::handshake::schedule::{EarlySecrets, HandshakeSecrets};
 use crate::handshake::transcript::Transcript;
 use crate::handshake::{ClientSettings, Established, Refusal, Suite, Suites};
 use crate::handshake::{client_hello, server_hello};
-use crate::identity::{PublicKey, Signer};
+use crate::identity::{PublicKey, Signature, Signer};
 use crate::record::RatchetLimits;
 use crate::{Error, Misuse, PeerFault, Random};
 
@@ -111,7 +110,7 @@ impl ExpectServerAuth {
             Verified { identity: IdentityProof::Joined(joined), finished }
         } else {
             let (whole, value) = reader.expect(Message::ServerId)?;
-            let key = flight::read_id(value)?;
+            let key = flight::read_server_id(value)?;
             self.transcript.add(whole);
             let signed = self.transcript.hash();
             let (whole, value) = reader.expect(Message::ServerSignature)?;
@@ -194,23 +193,21 @@ impl ServerProved {
     /// # Errors
     /// [`Misuse::NoSigningRequest`], [`Misuse::Signer`] when the signature does not verify,
     /// [`Misuse::Joined`] when this handshake joins a session.
-    pub fn finish(self, signature: [u8; SIGNATURE_LEN]) -> Result<(Vec<u8>, Established), Error> {
+    pub fn finish(self, signature: impl Into<Signature>) -> Result<(Vec<u8>, Established), Error> {
+        let signature = signature.into();
         if self.server_key().is_none() {
             return Err(Misuse::Joined.into());
         }
         let request = self.request.as_ref().ok_or(Misuse::NoSigningRequest)?;
         let signed = proof::signed_data(Role::Client, &request.transcript.hash());
-        if !ed25519::verifies(request.client.as_bytes(), &signed, &signature) {
+        if !request.client.verifies(&signed, &signature) {
             return Err(Misuse::Signer.into());
         }
         self.finish_with(&signature)
     }
 
     /// As [`finish`](Self::finish), for a signature that is known to be right.
-    fn finish_with(
-        mut self,
-        signature: &[u8; SIGNATURE_LEN],
-    ) -> Result<(Vec<u8>, Established), Error> {
+    fn finish_with(mut self, signature: &Signature) -> Result<(Vec<u8>, Established), Error> {
         let SigningRequest { id, transcript, .. } =
             self.request.take().ok_or(Misuse::NoSigningRequest)?;
         self.transcript = transcript;
@@ -242,7 +239,7 @@ impl ServerProved {
         if self.server_key().is_none() {
             return Err(Misuse::Joined.into());
         }
-        let signature = signer.sign(&self.signing_request(signer.public_key()))?;
+        let signature = signer.sign(&self.signing_request(signer.public_key()))?.into();
         if signer.is_trusted() { self.finish_with(&signature) } else { self.finish(signature) }
     }
 

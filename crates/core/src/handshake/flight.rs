@@ -7,8 +7,7 @@
 use core::ops::Range;
 
 use crate::crypto::aead::DirectionKey;
-use crate::crypto::ed25519::SIGNATURE_LEN;
-use crate::identity::{self, PublicKey};
+use crate::identity::{self, KeyKind, PublicKey, Signature};
 use crate::record::{
     CONTENT_OFFSET, HEADER_LEN, Head, InnerType, TAG_LEN, header, open_frame, seal_frame,
 };
@@ -120,8 +119,17 @@ pub(crate) fn id_message(key: &PublicKey) -> Vec<u8> {
     message
 }
 
-/// Reads the value of an ID message.
-pub(crate) fn read_id(value: &[u8]) -> Result<PublicKey, Error> {
+/// Reads the value of a server's ID message: servers have no security keys.
+pub(crate) fn read_server_id(value: &[u8]) -> Result<PublicKey, Error> {
+    let key = read_client_id(value)?;
+    match key.kind() {
+        KeyKind::Ed25519 => Ok(key),
+        KeyKind::SecurityKey => Err(PeerFault::Identity.into()),
+    }
+}
+
+/// Reads the value of a client's ID message.
+pub(crate) fn read_client_id(value: &[u8]) -> Result<PublicKey, Error> {
     let Some((&ID_SSH_KEY, blob)) = value.split_first() else {
         return Err(PeerFault::Identity.into());
     };
@@ -132,15 +140,15 @@ pub(crate) fn read_id(value: &[u8]) -> Result<PublicKey, Error> {
 }
 
 /// The value of a SIG message.
-pub(crate) fn signature_value(signature: &[u8; SIGNATURE_LEN]) -> Vec<u8> {
+pub(crate) fn signature_value(signature: &Signature) -> Vec<u8> {
     let mut value = Vec::new();
-    identity::put_lv16(&mut value, &identity::signature_blob(signature));
+    identity::put_lv16(&mut value, &signature.to_ssh_blob());
     value
 }
 
 /// Reads the value of a SIG message.
-pub(crate) fn read_signature(value: &[u8]) -> Result<[u8; SIGNATURE_LEN], Error> {
-    identity::read_signature_blob(lv16(value)?).ok_or(Error::Peer(PeerFault::Signature))
+pub(crate) fn read_signature(value: &[u8]) -> Result<Signature, Error> {
+    Signature::from_ssh_blob(lv16(value)?).ok_or(Error::Peer(PeerFault::Signature))
 }
 
 /// The value behind a two-byte length that must use up `bytes`.

@@ -3,10 +3,9 @@
 //! [`Established`](super::Established) asks for both, so that traffic keys can't be reached on a
 //! path that has left a check out.
 
-use crate::crypto::ed25519::{self, SIGNATURE_LEN};
 use crate::crypto::hash::HASH_LEN;
 use crate::handshake::schedule::{EarlySecrets, TrafficSecret};
-use crate::identity::{PublicKey, sshsig};
+use crate::identity::{PublicKey, Signature, sshsig};
 use crate::{Error, PeerFault};
 
 /// Who the peer is.
@@ -61,9 +60,9 @@ pub(crate) fn verify_signature(
     role: Role,
     key: PublicKey,
     transcript: &[u8; HASH_LEN],
-    signature: &[u8; SIGNATURE_LEN],
+    signature: &Signature,
 ) -> Result<VerifiedKey, Error> {
-    if !ed25519::verifies(key.as_bytes(), &signed_data(role, transcript), signature) {
+    if !key.verifies(&signed_data(role, transcript), signature) {
         return Err(PeerFault::Signature.into());
     }
     Ok(VerifiedKey(key))

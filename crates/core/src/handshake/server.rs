@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use crate::crypto::ed25519;
 use crate::crypto::kem::{self, ENCAPSULATION_KEY_LEN};
 use crate::handshake::established::{Agreed, Verified};
 use crate::handshake::flight::{self, FlightReader, FlightWriter, Message};
@@ -12,7 +11,7 @@ use crate::handshake::schedule::{EarlySecrets, HandshakeSecrets};
 use crate::handshake::transcript::Transcript;
 use crate::handshake::{Established, ServerSettings, Suite};
 use crate::handshake::{client_hello, server_hello};
-use crate::identity::{PublicKey, Signer};
+use crate::identity::{PublicKey, Signature, Signer};
 use crate::record::{MAX_RECORD_BODY, RatchetLimits};
 use crate::{Error, Misuse, PeerFault, Random};
 
@@ -137,8 +136,8 @@ fn write_auth(
         let key = signer.public_key();
         transcript.add(writer.message(Message::ServerId, &flight::id_value(key))?);
         let signed = proof::signed_data(Role::Server, &transcript.hash());
-        let signature = signer.sign(&signed)?;
-        if !signer.is_trusted() && !ed25519::verifies(key.as_bytes(), &signed, &signature) {
+        let signature = signer.sign(&signed)?.into();
+        if !signer.is_trusted() && !key.verifies(&signed, &signature) {
             return Err(Misuse::Signer.into());
         }
         let value = flight::signature_value(&signature);
@@ -171,7 +170,7 @@ impl ExpectClientAuth {
             Claim::Joined(joined)
         } else {
             let (whole, value) = reader.expect(Message::ClientId)?;
-            let key = flight::read_id(value)?;
+            let key = flight::read_client_id(value)?;
             self.transcript.add(whole);
             let signed = self.transcript.hash();
             let (whole, value) = reader.expect(Message::ClientSignature)?;
@@ -202,7 +201,7 @@ impl ExpectClientAuth {
 /// Who the client says it is, before its signature is checked.
 enum Claim {
     Joined(KnowsJoinSecret),
-    Key(Box<(PublicKey, [u8; 48], [u8; ed25519::SIGNATURE_LEN])>),
+    Key(Box<(PublicKey, [u8; 48], Signature)>),
 }
 
 /// The client has proved that it holds its key. Whether that key is *admitted* is the caller's

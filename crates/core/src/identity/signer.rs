@@ -1,9 +1,12 @@
-//! What can sign for an identity: a key in memory, an agent, a token.
+//! What can sign for an identity at once: a key in memory.
 
 use crate::Error;
 use crate::identity::PublicKey;
 
-/// Signs for one identity.
+/// Signs for one identity, whose key is a plain `ssh-ed25519` one, without waiting for anything.
+///
+/// An agent or a security key takes its time: its signature is asked for with
+/// [`ServerProved::signing_request`](crate::handshake::ServerProved::signing_request).
 pub trait Signer: Send + Sync {
     /// The public key that verifies the signatures.
     fn public_key(&self) -> &PublicKey;

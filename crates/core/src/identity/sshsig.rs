@@ -5,8 +5,8 @@
 //! `ssh-keygen -Y verify` can check one.
 
 use crate::crypto::hash::sha512;
-use crate::identity::wire::{put_string, signature_blob};
-use crate::identity::{PublicKey, pem};
+use crate::identity::wire::put_string;
+use crate::identity::{PublicKey, Signature, pem};
 
 const MAGIC: &[u8] = b"SSHSIG";
 const HASH: &[u8] = b"sha512";
@@ -23,14 +23,19 @@ pub fn signed_data(namespace: &str, message: &[u8]) -> Vec<u8> {
 }
 
 /// The signature file that `ssh-keygen -Y verify` takes, for a `signature` over
-/// [`signed_data`] in `namespace` by `key`.
+/// [`signed_data`] in `namespace` by `key`, which is a plain `ssh-ed25519` one.
 pub fn armored(key: &PublicKey, namespace: &str, signature: &[u8; 64]) -> String {
+    armored_signature(key, namespace, &Signature::Ed25519(*signature))
+}
+
+/// As [`armored`], for a key of any type.
+pub fn armored_signature(key: &PublicKey, namespace: &str, signature: &Signature) -> String {
     let mut blob = MAGIC.to_vec();
     blob.extend_from_slice(&1u32.to_be_bytes());
     put_string(&mut blob, &key.to_ssh_blob());
     put_string(&mut blob, namespace.as_bytes());
     put_string(&mut blob, b"");
     put_string(&mut blob, HASH);
-    put_string(&mut blob, &signature_blob(signature));
+    put_string(&mut blob, &signature.to_ssh_blob());
     pem::encode(&blob, "SSH SIGNATURE", 70).to_string()
 }

@@ -8,7 +8,7 @@ use e2eeftp_core::handshake::{
     ClientSettings, Established, Join, SERVER_HELLO_RECORD_LEN, ServerSettings, Suites,
     read_client_hello, start_client,
 };
-use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer as _, sshsig};
+use e2eeftp_core::identity::{IdentityKey, PublicKey, Signature, Signer as _, sshsig};
 use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, OVERHEAD, RatchetLimits};
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_core::{Error, Random};
@@ -106,24 +106,36 @@ struct Run {
 }
 
 impl Case {
+    fn of(&self, what: &str, len: usize) -> Vec<u8> {
+        bytes(&format!("{} {what}", self.name), len)
+    }
+
+    fn join(&self) -> Option<([u8; 32], [u8; 48])> {
+        self.is_joined.then(|| {
+            let (id, secret) = (self.of("join id", 32), self.of("join secret", 48));
+            (id.try_into().unwrap(), secret.try_into().unwrap())
+        })
+    }
+
+    fn client_settings(&self) -> ClientSettings {
+        ClientSettings {
+            suites: Suites::from_bits(self.suites),
+            prefer_aes: self.client_prefers_aes,
+            join: self.join().map(|(id, secret)| Join { id, secret: Zeroizing::new(secret) }),
+            limits: RatchetLimits::default(),
+        }
+    }
+
     fn run(&self) -> Run {
-        let of = |what: &str, len| bytes(&format!("{} {what}", self.name), len);
+        let of = |what: &str, len| self.of(what, len);
         // Key share 32, random 32, join id 32 and binder 48 without a join, GREASE 11.
         let client_random = of("client random", if self.is_joined { 75 } else { 155 });
         // Encapsulation 64, random 32, session id 16.
         let server_random = of("server random", 112);
         let (client_seed, server_seed) = (of("client seed", 32), of("server seed", 32));
-        let join: Option<([u8; 32], [u8; 48])> = self.is_joined.then(|| {
-            (of("join id", 32).try_into().unwrap(), of("join secret", 48).try_into().unwrap())
-        });
+        let join = self.join();
         let limits = RatchetLimits::default();
-        let suites = Suites::from_bits(self.suites);
-        let client = ClientSettings {
-            suites,
-            prefer_aes: self.client_prefers_aes,
-            join: join.map(|(id, secret)| Join { id, secret: Zeroizing::new(secret) }),
-            limits,
-        };
+        let client = self.client_settings();
         let server =
             ServerSettings { suites: Suites::ALL, prefer_aes: self.server_prefers_aes, limits };
         let mut script = Script(client_random.clone());
@@ -376,7 +388,7 @@ pub(crate) fn identities() -> Value {
             "openssh_line": public.to_openssh_line("a comment"),
             "spki_pem": public.to_spki_pem(),
             "fingerprint": public.fingerprint(),
-            "openssh_private": *key.to_openssh("a comment"),
+            "openssh_private": *key.to_openssh("a comment").unwrap(),
             "pkcs8_pem": *key.to_pkcs8_pem(),
             "signatures": signatures,
         })
@@ -449,8 +461,13 @@ pub(crate) fn replay(case: &Value) {
     let (m3, mut m4) = (field(case, "server_hello"), field(case, "server_auth"));
     assert_eq!(answer, [&m3[..], &m4].concat());
 
-    let proved = client.handle(&m3).unwrap().handle(&mut m4).unwrap();
-    let (mut m5, client) = if secret.is_some() {
+    let mut proved = client.handle(&m3).unwrap().handle(&mut m4).unwrap();
+    let (mut m5, client) = if case["client"]["security_key"].is_object() {
+        let stored = &case["client"]["security_key"];
+        let key = PublicKey::from_ssh_blob(&field(stored, "ssh_blob")).unwrap();
+        assert_eq!(proved.signing_request(&key), field(stored, "message"));
+        proved.finish(Signature::from_ssh_blob(&field(stored, "signature_blob")).unwrap()).unwrap()
+    } else if secret.is_some() {
         proved.finish_joined().unwrap()
     } else {
         proved.authenticate(&identity(&field(&case["client"], "identity_seed"))).unwrap()
@@ -463,9 +480,90 @@ pub(crate) fn replay(case: &Value) {
     }
 }
 
+/// The public key of a security key whose Ed25519 seed is known.
+pub(crate) fn security_key(seed: &[u8], application: &str) -> PublicKey {
+    let mut blob = Vec::new();
+    let point = *identity(seed).public_key().as_bytes();
+    for part in [&b"sk-ssh-ed25519@openssh.com"[..], &point, application.as_bytes()] {
+        blob.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
+        blob.extend_from_slice(part);
+    }
+    PublicKey::from_ssh_blob(&blob).unwrap()
+}
+
+/// What a security key signs for `message`, and its signature.
+pub(crate) fn touch(
+    seed: &[u8],
+    application: &str,
+    (flags, counter): (u8, u32),
+    message: &[u8],
+) -> (Vec<u8>, Signature) {
+    let sha256 = |data: &[u8]| ring::digest::digest(&ring::digest::SHA256, data);
+    let mut signed = sha256(application.as_bytes()).as_ref().to_vec();
+    signed.push(flags);
+    signed.extend_from_slice(&counter.to_be_bytes());
+    signed.extend_from_slice(sha256(message).as_ref());
+    let signature = identity(seed).sign(&signed).unwrap();
+    (signed, Signature::SecurityKey { signature, flags, counter })
+}
+
+/// `security-key.json`: a handshake whose client has a security key.
+pub(crate) fn security_keys() -> Value {
+    let case = Case { name: "security-key", ..CASES[0] };
+    let run = case.run();
+    let (application, flags, counter) = ("ssh:", 5, 0x0102_0304);
+    let key = security_key(&run.client_seed, application);
+    let (client, _) =
+        start_client(case.client_settings(), &mut Script(run.client_random.clone())).unwrap();
+    let mut proved = client.handle(&run.m3).unwrap().handle(&mut run.m4.clone()).unwrap();
+    let message = proved.signing_request(&key);
+    let (signed, signature) = touch(&run.client_seed, application, (flags, counter), &message);
+    let (m5, client) = proved.finish(signature).unwrap();
+    let case = json!({
+        "name": run.name,
+        "client": {
+            "random": hex::encode(&run.client_random),
+            "suites": case.suites,
+            "prefers_aes": case.client_prefers_aes,
+            "security_key": {
+                "seed": hex::encode(&run.client_seed),
+                "application": application,
+                "ssh_blob": hex::encode(key.to_ssh_blob()),
+                "openssh_line": key.to_openssh_line("a comment"),
+                "fingerprint": key.fingerprint(),
+                "flags": flags,
+                "counter": counter,
+                "message": hex::encode(&message),
+                "signed": hex::encode(signed),
+                "signature_blob": hex::encode(signature.to_ssh_blob()),
+                "armored": sshsig::armored_signature(&key, "client-auth@e2eeftp", &signature),
+            },
+        },
+        "server": {
+            "random": hex::encode(&run.server_random),
+            "identity_seed": hex::encode(&run.server_seed),
+            "suites": 3,
+            "prefers_aes": case.server_prefers_aes,
+            "unix_time": UNIX_TIME,
+        },
+        "join": null,
+        "suite": client.suite.code(),
+        "session_id": hex::encode(client.session_id),
+        "client_hello": hex::encode(&run.m1),
+        "server_hello": hex::encode(&run.m3),
+        "server_auth": hex::encode(&run.m4),
+        "client_auth": hex::encode(&m5),
+    });
+    let about = "A handshake as in handshake.json, whose client signs with a security key. `message` \
+        is the SSHSIG blob that the key is asked to sign, `signed` what the Ed25519 signature \
+        covers: SHA-256(application), flags, counter, SHA-256(message).";
+    file(about, &[case])
+}
+
 /// Name and content of each file.
-pub(crate) fn all() -> [(&'static str, Value); 4] {
+pub(crate) fn all() -> [(&'static str, Value); 5] {
     [
+        ("security-key.json", security_keys()),
         ("handshake.json", handshake()),
         ("schedule.json", schedule()),
         ("records.json", records()),

@@ -92,6 +92,7 @@ pub(crate) fn impatient_server() -> ServerLimits {
     let mut limits = ServerLimits::default();
     limits.stall_timeout = SHORT;
     limits.handshake_timeout = SHORT;
+    limits.proof_timeout = SHORT;
     limits
 }
 

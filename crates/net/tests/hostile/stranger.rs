@@ -98,6 +98,7 @@ async fn a_refused_peer_may_talk_on_for_a_moment() {
 async fn an_end_in_the_middle_of_a_message() {
     let mut limits = impatient_server();
     limits.handshake_timeout = Duration::from_secs(20);
+    limits.proof_timeout = Duration::from_secs(20);
     let listener = listen(limits);
     let start = Instant::now();
     let mut count = 0;
