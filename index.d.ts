@@ -209,6 +209,7 @@ export declare function connect(options: NativeConnectOptions): Promise<NativeCo
 
 /** Length and root of one of the user's own files. */
 export declare function hashLocal(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
+
 /** The keys of the ssh-agent behind a socket that can be used, in its order. */
 export declare function listAgentKeys(socket: string): Promise<Array<NativeAgentKey>>
 

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, openLocalSource, parseNetwork, parsePublicKey, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -789,6 +789,7 @@ export { NativeTransfer }
 export { NativeView }
 export { connect }
 export { hashLocal }
+export { listAgentKeys }
 export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }

@@ -37,7 +37,7 @@ test('an option beats the environment, that the file, and that the default; conf
   const all = await show(box, []);
   t.like(all.get('quiet'), { value: false, origin: { from: 'default' } });
   t.like(all.get('progress'), { value: 'plain', origin: { line: 4 } });
-  t.like(all.get('identity'), { value: box.path('config/e2eeftp/client_id.key'), origin: { from: 'default' } });
+  t.like(all.get('identity'), { value: [box.path('config/e2eeftp/client_id.key')], origin: { from: 'default' } });
   const { stdout, code } = await box.run(['config', 'show', '--origin'], { env });
   t.is(code, 0);
   t.regex(stdout, /^port +2 +E2EEFTP_PORT$/m);
