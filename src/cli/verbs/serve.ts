@@ -69,12 +69,13 @@ function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening: () =
   };
 }
 
-/** SIGHUP reads the file of authorized clients anew. (A change of it is noticed at the next login anyway.) */
+/** SIGHUP reads the file of authorized clients anew, and its changes count at once. (They are noticed anyway, in seconds.) */
 function reloadOnHangup(server: Server, file: string, log: ServerLog): () => void {
   const reload = (): void => {
     server.reload().then(
       () => log.info({ file, keys: server.authorizedClients?.size }, 'authorized clients reloaded'),
-      (error: unknown) => log.error({ file, error }, 'authorized clients not reloaded; nobody is let in'),
+      (error: unknown) =>
+        log.error({ file, error }, 'authorized clients not reloaded; nobody is let in, and open sessions go on'),
     );
   };
   process.on('SIGHUP', reload);
@@ -190,7 +191,7 @@ export const verb: Verb = {
       .option('--data <dir>', "the server's key, key list and default root")
       .option('--authorized <file>', 'who may log in (default: authorized_clients.pub in the data directory)')
       .option('--read-only', 'nobody may store or remove, whatever the key list says')
-      .option('--max-connections <n>', 'most sessions at a time on each listening address', parseCount)
+      .option('--max-connections <n>', 'most sessions at a time, over all addresses', parseCount)
       .option('--port-file <file>', 'written when ready: pid, fingerprint and addresses as JSON')
       .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS).default('info'))
       .addOption(new Option('--log-format <format>', 'how it is logged').choices(['text', 'json']).default('text'));
