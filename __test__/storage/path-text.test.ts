@@ -1,8 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { E2eeftpError } from '../../dist/errors.js';
+import { NativeStorage, native } from '../../dist/native.js';
 import { displayName } from '../../dist/storage/display-name.js';
-import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../dist/storage/path-text.js';
+import { fullGrant, toNativeGrant } from '../../dist/storage/grant.js';
+import { canonicalPath, joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../dist/storage/path-text.js';
+import { temporaryDirectory } from '../temporary-directory.js';
 
 test('any bytes survive the trip through text', (t) => {
   fc.assert(
@@ -86,5 +91,43 @@ test('a name that is shown can’t control the terminal', (t) => {
       // oxlint-disable-next-line no-control-regex
       t.notRegex(displayName(text), /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/u);
     }),
+  );
+});
+
+test('the one form of a path is the one that the storage reads', async (t) => {
+  const root = await temporaryDirectory(t);
+  // Each differs from the others in its permission bits.
+  for (const [number, path] of ['a', 'a/b', 'a/b/\\', ' ', ' /ü'].entries()) {
+    await mkdir(join(root, path), { mode: 0o710 + number });
+  }
+  await writeFile(join(root, 'b'), 'file');
+  await writeFile(join(root, 'a', '...'), '');
+  const view = NativeStorage.open(root).view(toNativeGrant(fullGrant));
+  const look = async (path: Buffer): Promise<string> => {
+    try {
+      const { fileType, size, mode } = await native(() => view.stat(path));
+      return `${fileType} ${fileType === 'file' ? size : mode}`;
+    } catch (error) {
+      return E2eeftpError.is(error) ? error.code : String(error);
+    }
+  };
+  const part = fc.constantFrom('a', 'b', '.', '..', '...', '', '\\', ' ', 'a\0', '\udcff', 'ü');
+  const path = fc.array(part, { maxLength: 5 }).map((parts) => parts.join('/'));
+  await fc.assert(
+    fc.asyncProperty(path, fc.constantFrom('', '/', '//'), async (text, start) => {
+      const raw = pathToBytes(start + text);
+      let form: string;
+      try {
+        form = canonicalPath(start + text);
+      } catch (error) {
+        t.true(E2eeftpError.is(error, 'E2EEFTP_BAD_PATH'));
+        t.is(await look(raw), 'E2EEFTP_BAD_PATH', JSON.stringify(text));
+        return;
+      }
+      t.regex(form, /^\/(?:[^/]+(?:\/[^/]+)*)?$/);
+      t.is(canonicalPath(form), form);
+      t.is(await look(raw), await look(pathToBytes(form)), JSON.stringify(text));
+    }),
+    { numRuns: 300 },
   );
 });

@@ -1,8 +1,8 @@
 /**
  * The file `authorized_clients.pub`: who may log in. A missing file means nobody.
  *
- * The file is read again when it has changed, so that an operator's edit counts from the next login on. When it can't be
- * read any more nobody gets in: it fails closed.
+ * The file is read again when it has changed, so that an operator's edit counts from the next login on; the server's
+ * `revocation.ts` carries it to the sessions that are open. When it can't be read any more nobody gets in: it fails closed.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { E2eeftpError } from '../errors.js';
@@ -22,7 +22,9 @@ const MAX_FILE = 16 * 1024 * 1024;
 export class AuthorizedClients {
   readonly path: string;
   #clients: ReadonlyMap<string, AuthorizedClient> = new Map();
+  /** Time, size and inode at the last reading; `none` when there was no file, `null` when it could not be read. */
   #version: string | null = null;
+  #revision = 0;
   #reading: Promise<void> | null = null;
   readonly #onWarning: (warning: LineWarning) => void;
 
@@ -42,9 +44,14 @@ export class AuthorizedClients {
     return [...this.#clients.values()];
   }
 
-  /** Changes whenever the file was found changed; `null` while it can't be read. */
-  get version(): string | null {
-    return this.#version;
+  /** How often the file was found changed, gone or there again. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Whether the last look at the file told what is in it, or that there is none. */
+  get isReadable(): boolean {
+    return this.#version !== null;
   }
 
   /** The grant of a key as of the last reading; `null` when it was not listed. */
@@ -79,19 +86,22 @@ export class AuthorizedClients {
       const { clients, warnings } = parseAuthorizedClients(await readFile(this.path, 'utf8'));
       this.#clients = clients;
       this.#version = version;
+      this.#revision += 1;
       for (const warning of warnings) this.#onWarning(warning);
       if (process.platform !== 'win32' && (info.mode & 0o022n) !== 0n) {
         this.#onWarning({ line: 0, message: 'the file can be changed by other users; run chmod go-w on it' });
       }
     } catch (error) {
-      const known = this.#version !== 'none';
+      const isNews = this.#version !== 'none';
       this.#clients = new Map();
       this.#version = null;
       if (!isSystemError(error, 'ENOENT')) {
         throw new E2eeftpError('E2EEFTP_IO', `cannot read ${this.path}: ${reason(error)}`, { cause: error });
       }
       this.#version = 'none';
-      if (known) this.#onWarning({ line: 0, message: 'the file does not exist; nobody is authorized' });
+      if (!isNews) return;
+      this.#revision += 1;
+      this.#onWarning({ line: 0, message: 'the file does not exist; nobody is authorized' });
     }
   }
 }

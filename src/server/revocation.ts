@@ -29,15 +29,15 @@ export interface RevocationParts {
 export class Revocation {
   readonly #parts: RevocationParts;
   #timer: NodeJS.Timeout | null = null;
-  /** The version that the open sessions agree with. */
-  #settled: string | null;
-  /** The version that was found last. */
-  #seen: string | null;
+  /** The revision that the open sessions agree with. */
+  #settled: number;
+  /** The revision that was found last. */
+  #seen: number;
   #isUnreadable = false;
 
   constructor(parts: RevocationParts) {
     this.#parts = parts;
-    this.#settled = parts.clients.version;
+    this.#settled = parts.clients.revision;
     this.#seen = this.#settled;
   }
 
@@ -55,7 +55,7 @@ export class Revocation {
   /** Reads the file now; what it says counts at once. @throws E2eeftpError `E2EEFTP_IO` when it can't be read. */
   async reload(): Promise<void> {
     await this.#parts.clients.refresh();
-    this.#seen = this.#parts.clients.version;
+    this.#seen = this.#parts.clients.revision;
     this.#apply();
   }
 
@@ -69,15 +69,15 @@ export class Revocation {
       this.#isUnreadable = true;
       return;
     }
-    const { version } = clients;
-    if (version !== null && version === this.#seen && version !== this.#settled) this.#apply();
-    this.#seen = version;
+    const { revision } = clients;
+    if (revision === this.#seen && revision !== this.#settled) this.#apply();
+    this.#seen = revision;
   }
 
   /** Ends a session whose grant is not that of the file as it was read last. */
   check(session: Session): void {
     const { clients, admission, events, logger } = this.#parts;
-    if (clients.version === null) return;
+    if (!clients.isReadable) return;
     const grant = admission.known(session.peer);
     if (grant !== null && isSameGrant(grant, session.grant)) return;
     const fields = { session: session.id, user: session.user, fingerprint: session.peer.fingerprint };
@@ -88,7 +88,7 @@ export class Revocation {
   }
 
   #apply(): void {
-    this.#settled = this.#parts.clients.version;
+    this.#settled = this.#parts.clients.revision;
     for (const session of this.#parts.sessions()) this.check(session);
   }
 }

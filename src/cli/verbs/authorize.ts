@@ -21,7 +21,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   const done = action === 'added' ? 'May log in now' : 'Was there already; has the options given now';
   output.note(`${done}: ${fingerprint}${comment === '' ? '' : ` (${displayName(comment)})`}`);
   if (clientOptions.length > 0) output.note(`Options: ${displayName(clientOptions.join(', '))}`);
-  output.note(`File: ${displayName(file)} (a running server reads it at the next login)`);
+  output.note(`File: ${displayName(file)} (a running server takes it up by itself)`);
 }
 
 export const verb: Verb = {
@@ -33,7 +33,7 @@ export const verb: Verb = {
     command.argument('<key|file...>', 'a public key, or a file that holds one');
     addAuthorizedFileOptions(command).option(
       '--option <option>',
-      'read-only, upload-only, no-overwrite, no-delete, path="/dir", max-size=10G, expires=2027-01-31, user=NAME; repeatable',
+      'read-only, upload-only, no-overwrite, no-delete, path="/dir", max-size=10G, expires=2027-01-31, user=NAME, from="10.0.0.0/8,2001:db8::1"; repeatable',
       (value: string, previous: string[] | undefined) => [...(previous ?? []), value],
     );
   },

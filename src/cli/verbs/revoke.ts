@@ -26,7 +26,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     });
   }
   if (output.json) output.event({ type: 'result', verb: 'revoke', result: { removed, fingerprint, file } });
-  else output.note(`May no longer log in: ${fingerprint} (${displayName(file)}; sessions that are open stay open)`);
+  else output.note(`May no longer log in: ${fingerprint} (${displayName(file)}; its open sessions end within seconds)`);
 }
 
 export const verb: Verb = {

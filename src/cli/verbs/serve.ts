@@ -66,12 +66,13 @@ function untilSignalled(): { ended: Promise<NodeJS.Signals>; stopListening: () =
   };
 }
 
-/** SIGHUP reads the file of authorized clients anew. (A change of it is noticed at the next login anyway.) */
+/** SIGHUP reads the file of authorized clients anew, and its changes count at once. (They are noticed anyway, in seconds.) */
 function reloadOnHangup(server: Server, file: string, log: ServerLog): () => void {
   const reload = (): void => {
     server.reload().then(
       () => log.info({ file, keys: server.authorizedClients?.size }, 'authorized clients reloaded'),
-      (error: unknown) => log.error({ file, error }, 'authorized clients not reloaded; nobody is let in'),
+      (error: unknown) =>
+        log.error({ file, error }, 'authorized clients not reloaded; nobody is let in, and open sessions go on'),
     );
   };
   process.on('SIGHUP', reload);
