@@ -61,6 +61,9 @@ test('no passphrase, a wrong one, and a function that is asked three times', asy
   t.is(asked.length, 2);
   await t.notThrowsAsync(() => openIdentity(path, { passphrase: answers('a', 'b', 'secret') }));
   t.is(asked.length, 3);
+  const bytes = Buffer.from('secret');
+  await openIdentity(path, { passphrase: () => bytes });
+  t.true(bytes.equals(Buffer.alloc(6)), 'what a function gave is overwritten');
   // What fails in the function is not taken for a wrong passphrase.
   const failure = new Error('no keyring');
   t.is(await t.throwsAsync(() => openIdentity(path, { passphrase: () => Promise.reject(failure) })), failure);
