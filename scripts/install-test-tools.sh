@@ -6,7 +6,10 @@
 #                                           openssh-server may start its daemon: not on a machine
 #                                           where that is unwanted
 #
-#   openssh-client  ssh-keygen checks our signatures and key files
+#   openssh-client  ssh-keygen checks our signatures and key files; ssh-agent holds keys
+#   openssh-tests   one file of it, sk-dummy.so: a security key in software, which needs no finger.
+#                   The package itself would bring an SSH server and a Python framework
+#   openssl         key files that are not OpenSSH's
 #   bsdutils        script gives the command line a terminal
 #   systemd         systemd-analyze checks the unit
 #   python3-venv    the linters for workflows and the container file come from PyPI
@@ -21,6 +24,8 @@ need() { # COMMAND PACKAGE
   command -v "$1" >/dev/null 2>&1 || packages="$packages $2"
 }
 need ssh-keygen openssh-client
+need ssh-agent openssh-client
+need openssl openssl
 need script bsdutils
 need mount mount
 need systemd-analyze systemd
@@ -36,13 +41,26 @@ if [ "${1:-}" = --bench ]; then
   need unshare util-linux
   [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 fi
-[ -n "$packages" ] || exit 0
+sk_dummy=/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so
+[ -n "$packages" ] || [ ! -e "$sk_dummy" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+  [ -e "$sk_dummy" ] || packages="$packages openssh-tests"
   echo "Missing test tools; on Debian or Ubuntu: sudo apt-get install$packages" >&2
   exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
-# shellcheck disable=SC2086 # a list of words on purpose
-apt-get install -q -y --no-install-recommends $packages
+if [ -n "$packages" ]; then
+  # shellcheck disable=SC2086 # a list of words on purpose
+  apt-get install -q -y --no-install-recommends $packages
+fi
+if [ ! -e "$sk_dummy" ]; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  # apt gives its download to a user of its own when the folder is that user's.
+  ! id _apt >/dev/null 2>&1 || chown _apt "$scratch"
+  (cd "$scratch" && apt-get download -q openssh-tests && dpkg-deb -x openssh-tests_*.deb unpacked)
+  mkdir -p "${sk_dummy%/*}"
+  cp "$scratch/unpacked$sk_dummy" "$sk_dummy"
+fi

@@ -4,7 +4,7 @@
 //   npm test               everything: what continuous integration runs
 //   npm test -- lint ts    only these groups: lint, rust, ts
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { cargoCounter, tapCounter } from './lib/counts.mjs';
@@ -29,7 +29,21 @@ const LINTS = [
   'lint:systemd',
 ];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
-const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'systemd-analyze', 'objdump', 'bash', 'zsh', 'fish', 'mandoc'];
+const TEST_TOOLS = [
+  'ssh-keygen',
+  'ssh-agent',
+  'openssl',
+  'script',
+  'mount',
+  'systemd-analyze',
+  'objdump',
+  'bash',
+  'zsh',
+  'fish',
+  'mandoc',
+];
+/** A file that tests give to one of them. */
+const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -63,6 +77,7 @@ await runMain(async () => {
 
 async function installTestTools() {
   const missing = TEST_TOOLS.filter((tool) => !hasCommand(tool));
+  if (!existsSync(SK_DUMMY)) missing.push(SK_DUMMY);
   if (missing.length === 0) return;
   step(`Test tools: ${missing.join(', ')}`);
   // Where they can't be installed, the tests that need them fail and say so.

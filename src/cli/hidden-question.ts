@@ -47,7 +47,8 @@ async function readLine(terminal: ReadStream, signal: AbortSignal): Promise<Buff
       const onData = (chunk: Buffer): void => {
         for (const [at, byte] of chunk.entries()) {
           if (byte === RETURN || byte === LINE_FEED) {
-            // What was typed ahead answers the next question.
+            // What was typed ahead answers the next question. A stream that flows would emit it here at once.
+            terminal.pause();
             if (at + 1 < chunk.length) terminal.unshift(Buffer.from(chunk.subarray(at + 1)));
             resolve();
             break;

@@ -1,5 +1,5 @@
 /** The passphrase of a key that is being written: given, asked for twice at the terminal, or none. */
-import { E2eeftpError, type Secret } from '../index.js';
+import { E2eeftpError } from '../index.js';
 import type { CliContext } from './context.js';
 import { givenPassphrase, promptForPassphrase, readPassphraseFile } from './passphrase-source.js';
 
@@ -17,12 +17,12 @@ export interface NewPassphraseOptions {
 }
 
 /**
- * The new passphrase; undefined for none.
+ * The new passphrase, which the caller overwrites after use; undefined for none.
  *
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` when a change says neither what to nor has a terminal to ask at, and
  * when the answers at the terminal differ three times.
  */
-export async function newPassphrase(context: CliContext, options: NewPassphraseOptions): Promise<Secret | undefined> {
+export async function newPassphrase(context: CliContext, options: NewPassphraseOptions): Promise<Buffer | undefined> {
   const { none, file, isChange } = options;
   if (none) return undefined;
   if (file !== undefined) return readPassphraseFile(context, file);

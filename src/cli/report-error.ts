@@ -26,6 +26,9 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   E2EEFTP_CONNECT: 'check the host, the port (-P) and that the server runs and listens there',
   E2EEFTP_UNKNOWN_HOST: 'check the spelling of the host name and your network',
   E2EEFTP_AUTH_REFUSED: "ask the server's operator to add your public key: e2eeftp authorize KEY",
+  E2EEFTP_KEY_ENCRYPTED: 'give --passphrase-file or E2EEFTP_PASSPHRASE, run it at a terminal, or ssh-add the key',
+  E2EEFTP_WRONG_PASSPHRASE: 'check --passphrase-file and E2EEFTP_PASSPHRASE, which come before the prompt',
+  E2EEFTP_AGENT: 'ssh-add -l lists what the ssh-agent has; SSH_AUTH_SOCK says where it is',
   E2EEFTP_SERVER_KEY_UNKNOWN:
     'compare fingerprints with its operator, then: e2eeftp trust PEER FINGERPRINT, or use --server-key',
   E2EEFTP_SERVER_KEY_CHANGED:

@@ -16,7 +16,7 @@ export type Secret = string | Uint8Array;
 
 /**
  * A passphrase, or a function that finds one; `null` gives up. A function is asked up to three times for each key, and
- * only for a key that needs a passphrase.
+ * only for a key that needs a passphrase. Bytes that it returns are overwritten after use.
  */
 export type Passphrase = Secret | ((request: PassphraseRequest) => Secret | null | Promise<Secret | null>);
 
@@ -43,6 +43,8 @@ export async function openWithPassphrase<T>(
     } catch (error) {
       if (!E2eeftpError.is(error, 'E2EEFTP_WRONG_PASSPHRASE')) throw error;
       wrong = error;
+    } finally {
+      if (typeof passphrase === 'function' && typeof secret !== 'string') secret.fill(0);
     }
   }
   throw wrong ?? new E2eeftpError('E2EEFTP_KEY_ENCRYPTED', 'the private key needs a passphrase');

@@ -178,6 +178,24 @@ fn it_verifies_our_signatures() {
     }
 }
 
+/// A signature as a security key makes it is one to `ssh-keygen` too. It does not ask whether the
+/// key was touched; `sshd` does, and so do we.
+#[test]
+fn it_verifies_the_signature_of_a_security_key() {
+    let seed = [9; 32];
+    for (application, flags, is_touched) in
+        [("ssh:", 1, true), ("ssh:work", 5, true), ("ssh:", 4, false)]
+    {
+        let key = common::vectors::security_key(&seed, application);
+        let signed = sshsig::signed_data("client-auth@e2eeftp", b"message");
+        let (_, signature) = common::vectors::touch(&seed, application, (flags, 7), &signed);
+        let armored = sshsig::armored_signature(&key, "client-auth@e2eeftp", &signature);
+        stdout_of(&verify(&key, "client-auth@e2eeftp", &armored, b"message"));
+        assert!(!verify(&key, "client-auth@e2eeftp", &armored, b"another").status.success());
+        assert_eq!(key.verifies(&signed, &signature), is_touched, "{flags}");
+    }
+}
+
 /// The client's signature of a real handshake, checked by a tool that knows nothing about us:
 /// the message is 64 spaces, a text, a zero byte and the transcript hash.
 #[test]

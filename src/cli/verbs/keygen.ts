@@ -3,7 +3,14 @@ import { stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { clientDirectory, displayName, E2eeftpError, Identity, writeAtomically } from '../../index.js';
+import {
+  clientDirectory,
+  displayName,
+  E2eeftpError,
+  Identity,
+  type SaveOptions,
+  writeAtomically,
+} from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { newPassphrase, type NewPassphraseOptions } from '../new-passphrase.js';
 import { passphraseSource } from '../passphrase-source.js';
@@ -57,6 +64,19 @@ function passphraseOptions(context: CliContext, options: OptionValues, isChange:
   return { none, file, isChange };
 }
 
+async function save(
+  identity: Identity,
+  file: string,
+  options: SaveOptions,
+  passphrase: Buffer | undefined,
+): Promise<void> {
+  try {
+    await identity.save(file, passphrase === undefined ? options : { ...options, passphrase });
+  } finally {
+    passphrase?.fill(0);
+  }
+}
+
 async function makeKey(context: CliContext, file: string, options: OptionValues): Promise<Written> {
   const comment = commentFrom(options, defaultComment);
   const source = passphraseOptions(context, options, false);
@@ -72,7 +92,7 @@ async function makeKey(context: CliContext, file: string, options: OptionValues)
   }
   const passphrase = await newPassphrase(context, source);
   const identity = Identity.generate();
-  await identity.save(file, { comment, overwrite, ...(passphrase === undefined ? {} : { passphrase }) });
+  await save(identity, file, { comment, overwrite }, passphrase);
   const line = `${identity.publicKey.openssh} ${comment}`.trimEnd();
   await writeAtomically(publicFile, `${line}\n`, { mode: 0o644, overwrite });
   return { file, publicFile, identity, comment, isEncrypted: passphrase !== undefined };
@@ -84,7 +104,7 @@ async function changePassphrase(context: CliContext, file: string, options: Opti
   // A file that another program wrote may have any bytes there.
   const comment = commentFrom(options, () => identity.comment.replace(/\p{Cc}/gu, ' '));
   const passphrase = await newPassphrase(context, source);
-  await identity.save(file, { comment, overwrite: true, ...(passphrase === undefined ? {} : { passphrase }) });
+  await save(identity, file, { comment, overwrite: true }, passphrase);
   return { file, publicFile: publicKeyFile(file), identity, comment, isEncrypted: passphrase !== undefined };
 }
 
