@@ -71,7 +71,7 @@ _e2eeftp() {
       :*) local_names=${line#:} ;;
       *) candidates+=("${line%%$'\t'*}") ;;
     esac
-  done < <("${call[@]}" __complete ":$current" 2>/dev/null </dev/null)
+  done < <("${call[0]}" __complete "${call[@]:1}" ":$current" 2>/dev/null </dev/null)
 
   if ((${#candidates[@]} == 0)); then
     # bash's own completion of names does its own quoting; before bash 4 there is no turning it off.
