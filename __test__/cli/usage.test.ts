@@ -112,6 +112,8 @@ test('wrong usage: exit code 2, one line and the next step, nothing on standard 
     ['mv', 'host:a', 'e2eeftp://host:77/b'],
     ['mv', 'host:', 'host:b'],
     ['mv', 'host:a', 'host:/.//', 'host:b/'],
+    ['mv', 'host:a/x', 'host:b/x', 'host:c/'],
+    ['cp', 'host:a/x', 'host:b//x/.', 'host:c/'],
     ['mv', 'host:a', 'host:b', '--overwrite', '--no-clobber'],
     ['cp', 'host:a'],
     ['cp', 'host:a', 'b'],

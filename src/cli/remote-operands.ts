@@ -21,7 +21,7 @@ export interface RemoteOperands {
  * Reads the operands of `mv` and `cp`.
  *
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` when one of them is on this machine or on another server, when there
- * are too few, or when a source is the top directory, which has no name.
+ * are too few, when two sources have one name, or when a source is the top directory, which has none.
  */
 export function readRemoteOperands(context: CliContext, verb: string, operands: readonly string[]): RemoteOperands {
   const addresses = operands.map((operand) => parseRemote(operand));
@@ -41,6 +41,16 @@ export function readRemoteOperands(context: CliContext, verb: string, operands: 
     if (isTop(address.path)) throw usage(`'${text}' names the top directory`, 'name a file or directory in it');
     return { text, address };
   });
+  // In the directory that they go into, the second would replace the first.
+  const names = new Map<string, string>();
+  for (const { text, address } of sources) {
+    const name = sourceName(address);
+    const other = names.get(name);
+    if (other !== undefined) {
+      throw usage(`'${other}' and '${text}' would both become '${name}'`, 'name them one by one, each with its target');
+    }
+    names.set(name, text);
+  }
   return { sources, target };
 }
 

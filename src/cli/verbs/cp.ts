@@ -1,23 +1,14 @@
 /** `e2eeftp cp`: copies on a server, without moving the content over the network. */
 import { type Command, Option, type OptionValues } from 'commander';
-import { displayName, E2eeftpError, type OnProgress } from '../../index.js';
+import { displayName, E2eeftpError } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { formatBytes, formatDuration } from '../human-units.js';
 import { withClient } from '../open-client.js';
-import { createProgressDisplay, type ProgressDisplay } from '../progress-display.js';
+import { createProgressDisplay } from '../progress-display.js';
 import { readRemoteOperands, sourceName } from '../remote-operands.js';
 import { finalName, requireDirectory } from '../remote-target.js';
 import { runEach } from '../run-each.js';
-
-/** Shows how far the server is; each time that it is further is a sign of life. */
-export function watchWork(context: CliContext, display: ProgressDisplay): OnProgress {
-  let last = -1;
-  return (progress) => {
-    if (progress.transferred !== last) context.alive();
-    last = progress.transferred;
-    display.update(progress);
-  };
-}
+import { showWork } from '../show-work.js';
 
 function withHint(error: unknown): unknown {
   if (!E2eeftpError.is(error, 'E2EEFTP_IS_DIRECTORY')) return error;
@@ -38,9 +29,8 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       if (from === undefined) return;
       const { path: to } = await finalName(client, wanted, sourceName(from), signal);
       display.start(text, null);
-      const onProgress = watchWork(context, display);
       const copied = await client
-        .copy(from.path, to, { overwrite, recursive, signal, onProgress })
+        .copy(from.path, to, { overwrite, recursive, ...showWork(context, display) })
         .catch((error: unknown) => {
           throw recursive ? error : withHint(error);
         })

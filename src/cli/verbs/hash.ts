@@ -6,7 +6,7 @@ import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { createProgressDisplay } from '../progress-display.js';
 import { runEach } from '../run-each.js';
-import { watchWork } from './cp.js';
+import { showWork } from '../show-work.js';
 
 /** `HEX  NAME`. As with `b3sum`, a line whose name holds a backslash or a line break begins with a backslash. */
 export function hashLine(root: string, name: string): string {
@@ -25,8 +25,7 @@ async function hashOne(context: CliContext, clients: ClientPool, address: Addres
   const client = await clients.open(address);
   const display = createProgressDisplay(output.json ? 'none' : 'auto', output, context.env['TERM']);
   display.start(text, null);
-  const onProgress = watchWork(context, display);
-  return client.hash(address.path, { signal, onProgress }).finally(() => display.stop());
+  return client.hash(address.path, showWork(context, display)).finally(() => display.stop());
 }
 
 async function run(context: CliContext, operands: string[]): Promise<number> {
