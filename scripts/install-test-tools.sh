@@ -17,6 +17,7 @@
 #   mount           small and read-only file systems for the storage tests
 #   bash, bash-completion, zsh, fish  the completion is tested in them
 #   mandoc          reads the manual page
+#   btrfs-progs     a file system on which copies share their blocks
 set -eu
 
 packages=''
@@ -36,6 +37,7 @@ need zsh zsh
 need fish fish
 need mandoc mandoc
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
+need mkfs.btrfs btrfs-progs
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

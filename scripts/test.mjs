@@ -41,6 +41,7 @@ const TEST_TOOLS = [
   'zsh',
   'fish',
   'mandoc',
+  'mkfs.btrfs',
 ];
 /** A file that tests give to one of them. */
 const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';

@@ -15,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { E2eeftpError, Server, fullGrant, hashFile } from '../../dist/index.js';
+import { E2eeftpError, Server, fullGrant, hashFile, pathFromBytes } from '../../dist/index.js';
 import type { CommandReply, ErrorCode, Progress, RequestContext } from '../../dist/index.js';
 import { leftovers, startPair, until } from './pair.js';
 
@@ -240,6 +240,72 @@ test('a subclass overrides them', async (t) => {
   t.is((await peer.copy('/a', '/b')).files, 7);
   t.deepEqual(await peer.space(), { total: 3, free: 2, available: 1, files: null, filesFree: null });
   t.deepEqual(await readdir(root), ['a']);
+});
+
+test('a signal that has aborted already stops each before it begins', async (t) => {
+  const { client, root } = await startPair(t);
+  await writeFile(join(root, 'a'), 'a');
+  const peer = await client();
+  const reason = new Error('no');
+  const signal = AbortSignal.abort(reason);
+  for (const call of [
+    () => peer.mkdir('/x', { signal }),
+    () => peer.move('/a', '/x', { signal }),
+    () => peer.copy('/a', '/x', { signal }),
+    () => peer.hash('/a', { signal }),
+    () => peer.space('/', { signal }),
+  ]) {
+    t.is(await t.throwsAsync(call), reason);
+  }
+  t.deepEqual(await readdir(root), ['a']);
+  t.true(peer.isOpen);
+});
+
+test('names of any bytes', async (t) => {
+  const { client, root } = await startPair(t);
+  const peer = await client();
+  const names = ['\xff\xfe', 'new\nline', '-rf', ' ', String.raw`back\slash`, '\x1b[2J', 'x'.repeat(255)];
+  for (const name of names) {
+    const path = pathFromBytes(Buffer.from(`/${name}`, 'latin1'));
+    const host = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]);
+    await peer.mkdir(path);
+    await writeFile(join(root, 'file'), name);
+    await peer.move('/file', `${path}/file`);
+    await peer.copy(path, '/tree', { recursive: true });
+    await peer.delete(path, { recursive: true });
+    await peer.copy('/tree/file', path);
+    t.is(await readFile(host, 'utf8'), name);
+    t.is((await peer.hash(path)).bytes, Buffer.byteLength(name));
+    t.true((await peer.space(path)).total > 0);
+    await peer.delete(path);
+    await peer.delete('/tree', { recursive: true });
+  }
+  t.deepEqual(await readdir(root), []);
+});
+
+test('malformed arguments are refused and harm nothing', async (t) => {
+  const { client, root, errors } = await startPair(t);
+  await writeFile(join(root, 'a'), 'a');
+  const peer = await client();
+  const path = Buffer.from('/a');
+  for (const [verb, args] of [
+    ['MKDIR', {}],
+    ['MKDIR', { path: 'text' }],
+    ['MKDIR', { path: Buffer.from('/x'), parents: 1 }],
+    ['MOVE', { from: path }],
+    ['MOVE', { to: path }],
+    ['MOVE', { from: path, to: Buffer.from('/x'), overwrite: true }],
+    ['MOVE', { from: path, to: Buffer.from('/x'), overwrite: 'rename' }],
+    ['COPY', { from: path, to: Buffer.from('/x'), recursive: 'yes' }],
+    ['COPY', { from: path, to: Buffer.from('/x'), overwrite: 7 }],
+    ['COPY', { from: [path], to: Buffer.from('/x') }],
+    ['HASH', { path: 5 }],
+    ['SPACE', {}],
+  ] as const) {
+    await fails(t, peer.call(verb, args), 'E2EEFTP_BAD_REQUEST', `${verb} ${JSON.stringify(args)}`);
+  }
+  t.deepEqual(await readdir(root), ['a']);
+  t.deepEqual(errors, []);
 });
 
 const HUGE = 4 * 1024 ** 4;

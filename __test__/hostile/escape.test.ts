@@ -7,12 +7,22 @@ import type { Sandbox } from '../cli/run.js';
 import { Canary, SECRET } from './canary.js';
 import { assertClean, assertError, assertServes, open, ready, tree } from './world.js';
 
-const VERBS = ['SEND', 'GET', 'LIST', 'DELETE', 'STAT'] as const;
+/** What makes a name. */
+const MAKERS = ['SEND', 'MKDIR', 'MOVE to', 'COPY to'] as const;
+/** What looks at what a name leads to. */
+const LOOKERS = ['GET', 'LIST', 'STAT', 'HASH', 'SPACE', 'COPY from'] as const;
+const VERBS = [...MAKERS, ...LOOKERS, 'DELETE', 'MOVE from'] as const;
 type Verb = (typeof VERBS)[number];
 
-/** One request for a path; DELETE with everything that it can do. */
+/** One request for a path; with everything that its command can do. */
 function ask(client: Client, verb: Verb, path: string | Buffer): Promise<CallReply> {
   const bytes = Buffer.from(path);
+  const [name = '', side] = verb.split(' ');
+  if (side !== undefined) {
+    const [from, to] = side === 'from' ? [bytes, Buffer.from('moved')] : [Buffer.from('inside/file'), bytes];
+    return client.call(name, { from, to, ...(name === 'COPY' ? { recursive: true } : {}) });
+  }
+  if (verb === 'MKDIR') return client.call(verb, { path: bytes, parents: true });
   const args = verb === 'SEND' ? { parents: true } : verb === 'DELETE' ? { recursive: true } : {};
   return client.call(verb, { path: bytes, ...args }, verb === 'SEND' ? { body: 'intruder' } : {});
 }
@@ -109,7 +119,7 @@ test('links that lead out: nothing goes through them, in either direction', asyn
     }
     t.not(await refusal(ask(client, verb, 'loop/x')), null, `${verb} through a loop`);
   }
-  for (const verb of ['GET', 'LIST', 'STAT'] as const) {
+  for (const verb of LOOKERS) {
     for (const path of [
       'link-directory',
       'link-file',
@@ -127,6 +137,9 @@ test('links that lead out: nothing goes through them, in either direction', asyn
   canary.assertAlive(t);
 
   // What may be done to a link is done to the link itself.
+  t.is(await refusal(ask(client, 'MOVE from', 'link-file')), null);
+  t.true(lstatSync(box.path('files/moved')).isSymbolicLink());
+  t.is(await refusal(client.call('MOVE', { from: Buffer.from('moved'), to: Buffer.from('link-file') })), null);
   t.is(await refusal(ask(client, 'SEND', 'link-file')), null);
   t.is(box.read('files/link-file'), 'intruder');
   t.true(lstatSync(box.path('files/link-file')).isFile());
@@ -145,7 +158,7 @@ test('absolute paths and backslashes are names below the root', async (t) => {
   const client = await open(t, box, server);
   const [absolute, windows] = [canary.path('canary'), String.raw`..\..\canary`];
   for (const path of [absolute, `//${absolute}`, windows, String.raw`C:\canary`]) {
-    for (const verb of ['GET', 'LIST', 'STAT', 'DELETE'] as const) {
+    for (const verb of [...LOOKERS, 'DELETE', 'MOVE from'] as const) {
       t.is(await refusal(ask(client, verb, path)), 'E2EEFTP_NOT_FOUND', `${verb} ${path}`);
     }
     t.is(await refusal(ask(client, 'SEND', path)), null, path);
@@ -166,15 +179,17 @@ test('the names of staging belong to the server', async (t) => {
   const staged = '.e2eeftp-00112233445566778899aabbccddeeff.part';
   box.write(`files/inside/${staged}`, SECRET);
   box.write('files/inside/.e2eeftp-other/file', SECRET);
+  box.write('files/inside/file', 'inside');
   for (const name of [staged, `inside/${staged}`, '.E2EEFTP-X', 'inside/.e2eeftp-other/file', '.e2eeftp-new/deep']) {
     for (const verb of VERBS) {
       const code = await refusal(ask(client, verb, name));
-      t.is(code, verb === 'SEND' ? 'E2EEFTP_BAD_PATH' : 'E2EEFTP_NOT_FOUND', `${verb} ${name}`);
+      const isMaker = (MAKERS as readonly string[]).includes(verb);
+      t.is(code, isMaker ? 'E2EEFTP_BAD_PATH' : 'E2EEFTP_NOT_FOUND', `${verb} ${name}`);
     }
   }
   const names: string[] = [];
   for await (const { name } of client.list('inside')) names.push(name);
-  t.deepEqual(names, []);
+  t.deepEqual(names, ['file']);
   t.is(box.read(`files/inside/${staged}`), SECRET);
   t.is(box.read('files/inside/.e2eeftp-other/file'), SECRET);
   await assertServes(t, box, server);
@@ -192,6 +207,13 @@ async function everyVerb(
     ['ls', address],
     ['stat', address],
     ['rm', '-r', address],
+    ['mkdir', '-p', address],
+    ['mv', address, '127.0.0.1:moved'],
+    ['mv', '127.0.0.1:inside/file', address],
+    ['cp', '-r', address, '127.0.0.1:copied'],
+    ['cp', '127.0.0.1:inside/file', address],
+    ['hash', address],
+    ['df', address],
   ];
   return Promise.all(
     lines.map(

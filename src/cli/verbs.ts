@@ -43,11 +43,41 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./verbs/stat.js'),
   },
   {
+    name: 'hash',
+    group: 'Look:',
+    summary: 'print the BLAKE3 hash of files, as b3sum does',
+    load: () => import('./verbs/hash.js'),
+  },
+  {
+    name: 'df',
+    group: 'Look:',
+    summary: 'show how much room servers have',
+    load: () => import('./verbs/df.js'),
+  },
+  {
     name: 'rm',
     alias: 'delete',
     group: 'Change:',
     summary: 'remove files or directories on a server',
     load: () => import('./verbs/rm.js'),
+  },
+  {
+    name: 'mv',
+    group: 'Change:',
+    summary: 'move or rename on a server',
+    load: () => import('./verbs/mv.js'),
+  },
+  {
+    name: 'cp',
+    group: 'Change:',
+    summary: 'copy on a server',
+    load: () => import('./verbs/cp.js'),
+  },
+  {
+    name: 'mkdir',
+    group: 'Change:',
+    summary: 'make directories on a server',
+    load: () => import('./verbs/mkdir.js'),
   },
   {
     name: 'commands',

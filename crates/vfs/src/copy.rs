@@ -5,8 +5,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::SeekFrom;
-use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::{fs::SeekFrom, io::Errno};
 
 use crate::copy_tree::copy_tree;
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};

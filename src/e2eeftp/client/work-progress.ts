@@ -12,13 +12,15 @@ import type { Reply } from './reply.js';
 export interface WorkOptions {
   /** Is called at most ten times a second; the server tells something new about once a second. */
   readonly onProgress?: OnProgress;
+  /** Is called each time that the server says that it is at work, also while nothing moves. */
+  readonly onAtWork?: () => void;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Runs `operation` with the request options that make its progress known and let it be stopped.
  *
- * @throws what `operation` throws; what `onProgress` throws, after the operation was stopped for it.
+ * @throws what `operation` throws; what a callback throws, after the operation was stopped for it.
  */
 export async function trackWork<T extends { readonly bytes: number }>(
   file: string,
@@ -37,6 +39,11 @@ export async function trackWork<T extends { readonly bytes: number }>(
     const members = new ControlReader(reply.members);
     const transferred = members.count('transferred') ?? 0;
     latest = { transferred, total: members.count('total') ?? -1, phase: transferred > 0 ? 'moving' : 'waiting' };
+    try {
+      options.onAtWork?.();
+    } catch (error) {
+      failure.abort(error);
+    }
   };
   try {
     const result = await operation({ signal, onAtWork, isStoppable: true });

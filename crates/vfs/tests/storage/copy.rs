@@ -281,6 +281,10 @@ fn a_tree_is_copied_with_its_links_and_twice_gives_the_same() {
         let refuse = CopyOptions { overwrite: Overwrite::Refuse, ..TREE };
         assert_eq!(kind(copy(&site, "from", "to", &refuse)), ErrorKind::Exists);
         fs::remove_file(site.host("to/inside")).unwrap();
+        symlink("elsewhere", site.host("to/inside")).unwrap();
+        assert_eq!(kind(copy(&site, "from", "to", &TREE)), ErrorKind::Exists);
+        assert_eq!(fs::read_link(site.host("to/inside")).unwrap(), Path::new("elsewhere"));
+        fs::remove_file(site.host("to/inside")).unwrap();
         fs::write(site.host("to/inside"), b"kept").unwrap();
         assert_eq!(kind(copy(&site, "from", "to", &TREE)), ErrorKind::Exists);
         assert_eq!(fs::read(site.host("to/inside")).unwrap(), b"kept", "a link replaces nothing");

@@ -15,6 +15,7 @@ mod local;
 mod names;
 mod permission;
 mod properties;
+mod reflink;
 mod remove;
 mod rename;
 mod source;
