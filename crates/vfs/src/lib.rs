@@ -35,6 +35,7 @@ mod staging;
 mod staging_name;
 mod storage;
 mod sweep;
+mod tree;
 mod view;
 mod writeback;
 
@@ -45,6 +46,6 @@ pub use metadata::{Entry, FileType, Metadata};
 pub use path::VPath;
 pub use storage::{
     Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
-    Storage, SweepReport,
+    Storage, SweepReport, TreeItem, TreeLister,
 };
 pub use view::{Grant, View};

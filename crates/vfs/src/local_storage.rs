@@ -15,7 +15,10 @@ use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
 use crate::source::{LocalSource, open_error};
 use crate::staging::{LocalStaged, check_len};
-use crate::storage::{Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport};
+use crate::storage::{
+    Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport, TreeLister,
+};
+use crate::tree::LocalTreeLister;
 use crate::{remove, sweep};
 
 /// What a new directory permits, less the umask.
@@ -103,6 +106,11 @@ impl Storage for LocalStorage {
         visible(path, "list")?;
         let directory = self.jail.open_at(path, READ_DIRECTORY, "list")?;
         Ok(Box::new(LocalLister::new(directory)?))
+    }
+
+    fn list_tree(&self, path: &VPath) -> Result<Box<dyn TreeLister>> {
+        visible(path, "list")?;
+        Ok(Box::new(LocalTreeLister::open(&self.jail, path)?))
     }
 
     fn remove_file(&self, path: &VPath) -> Result<()> {

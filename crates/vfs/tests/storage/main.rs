@@ -19,4 +19,5 @@ mod source;
 mod staging;
 mod swap_race;
 mod sweep;
+mod tree;
 mod view;
