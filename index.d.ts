@@ -81,6 +81,14 @@ export declare class NativeLister {
   next(maxEntries: number): Promise<Array<NativeEntry>>
 }
 
+/** A listing, page by page. */
+export declare class NativeListing {
+  /** What is listed: `file`, `directory` or `other`. */
+  get fileType(): string
+  /** The next page, encoded; null at the end. */
+  next(): Promise<Buffer | undefined | null>
+}
+
 /** An authenticated connection. */
 export declare class NativeSession {
   /** 16 random bytes, the same on both sides. */
@@ -156,6 +164,11 @@ export declare class NativeTransfer {
 
 /** A storage as one peer sees it. Permissions are checked at every call, beside the system call. */
 export declare class NativeView {
+  /**
+   * Lists a directory, with `recursive` all that is beneath it, too; or the one entry of what
+   * is no directory.
+   */
+  openListing(path: Uint8Array, recursive: boolean): Promise<NativeListing>
   /** Attributes of what the name leads to. */
   stat(path: Uint8Array): Promise<NativeMetadata>
   /** The entries of a directory. */
@@ -185,8 +198,10 @@ export interface NativeBodyResult {
 
 /** How to complete a new file. */
 export interface NativeCommitOptions {
-  /** Modification time, milliseconds since 1970. */
+  /** Modification time, milliseconds since 1970; whole ones with `modified_ns`. */
   modifiedMs?: number
+  /** Nanoseconds above them, 0 to 999,999. */
+  modifiedNs?: number
   /** `none`, `file` or `directory`. */
   durability: string
 }
@@ -200,6 +215,8 @@ export interface NativeConnectOptions {
   timeoutMs?: number
   /** No byte of a body moved for this long; default 30 s. */
   stallTimeoutMs?: number
+  /** A streamed body whose source is silent says so this often; default 10 s. */
+  keepAliveMs?: number
 }
 
 /** One name in a directory. */
@@ -243,6 +260,7 @@ export interface NativeListenOptions {
   handshakesPerSecond?: number
   handshakeBurst?: number
   stallTimeoutMs?: number
+  keepAliveMs?: number
   maxTransfers?: number
 }
 
@@ -252,8 +270,10 @@ export interface NativeMetadata {
   fileType: string
   /** Bytes. */
   size: number
-  /** Milliseconds since 1970, with fractions. */
+  /** Whole milliseconds since 1970, rounded down. */
   modifiedMs: number
+  /** Nanoseconds above them, 0 to 999,999. */
+  modifiedNs: number
   /** Permission bits, within `0o7777`. */
   mode: number
 }

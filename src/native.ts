@@ -13,8 +13,8 @@ export {
   NativeConnecting,
   NativeIdentity,
   NativeIncoming,
-  NativeLister,
   NativeListener,
+  NativeListing,
   NativeSession,
   NativeSource,
   NativeStaged,
@@ -25,13 +25,7 @@ export {
   parsePublicKey as parsePublicKeyNative,
   stageLocal,
 } from '../index.js';
-export type {
-  NativeBodyResult as BodyResult,
-  NativeEntry,
-  NativeGrant,
-  NativeMetadata,
-  PublicKeyInfo,
-} from '../index.js';
+export type { NativeBodyResult as BodyResult, NativeGrant, NativeMetadata, PublicKeyInfo } from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

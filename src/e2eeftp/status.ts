@@ -17,7 +17,5 @@ export const STATUS_FAILURE = 400;
 export const PROTOCOL_VERSION = 1;
 /** Name and version in the server's first message. */
 export const SOFTWARE = 'e2eeftp/0.1.0';
-/** Most entries in one page of a listing. */
-export const LIST_PAGE_ENTRIES = 256;
 /** Largest encoded page of a listing in bytes: 256 entries of at most 300 bytes fit. */
 export const MAX_LIST_PAGE_LENGTH: number = 128 * 1024;

@@ -25,7 +25,7 @@ mod transfer;
 pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};
-pub use limits::{ClientLimits, KEEP_ALIVE, ServerLimits};
+pub use limits::{ClientLimits, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use pump::{BodyResult, PumpSettings, receive_body, send_body};
 pub use session::Session;

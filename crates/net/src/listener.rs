@@ -165,6 +165,7 @@ impl Incoming {
     pub fn accept(self) -> Session {
         let settings = SessionSettings {
             stall_timeout: self.shared.limits.stall_timeout,
+            keep_alive: self.shared.limits.keep_alive,
             pumps: Arc::clone(&self.shared.pumps),
             slot: Some(self.slot),
         };
