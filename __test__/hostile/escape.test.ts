@@ -10,10 +10,10 @@ import { assertClean, assertError, assertServes, open, ready, tree } from './wor
 const VERBS = ['SEND', 'GET', 'LIST', 'DELETE', 'STAT'] as const;
 type Verb = (typeof VERBS)[number];
 
-/** One request for a path; DELETE with everything that it can do. */
+/** One request for a path; LIST and DELETE with everything that is beneath it. */
 function ask(client: Client, verb: Verb, path: string | Buffer): Promise<CallReply> {
   const bytes = Buffer.from(path);
-  const args = verb === 'SEND' ? { parents: true } : verb === 'DELETE' ? { recursive: true } : {};
+  const args = verb === 'SEND' ? { parents: true } : verb === 'DELETE' || verb === 'LIST' ? { recursive: true } : {};
   return client.call(verb, { path: bytes, ...args }, verb === 'SEND' ? { body: 'intruder' } : {});
 }
 
@@ -123,6 +123,9 @@ test('links that lead out: nothing goes through them, in either direction', asyn
       t.is(await refusal(ask(client, verb, path)), 'E2EEFTP_NOT_PERMITTED', `${verb} ${path}`);
     }
   }
+  const listed: string[] = [];
+  for await (const entry of client.list('/', { recursive: true })) listed.push(entry.path.slice(1));
+  t.deepEqual(listed, tree(box.path('files')), 'links are told, and what they lead to is not');
   t.deepEqual(tree(box.dir), before);
   canary.assertAlive(t);
 
