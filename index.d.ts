@@ -101,6 +101,14 @@ export declare class NativeLister {
   next(maxEntries: number): Promise<Array<NativeEntry>>
 }
 
+/** A listing, page by page. */
+export declare class NativeListing {
+  /** What is listed: `file`, `directory` or `other`. */
+  get fileType(): string
+  /** The next page, encoded; null at the end. */
+  next(): Promise<Buffer | undefined | null>
+}
+
 /** An authenticated connection. */
 export declare class NativeSession {
   /** Copies within a view. */
@@ -188,6 +196,11 @@ export declare class NativeView {
   rename(from: Uint8Array, to: Uint8Array, options: NativeRenameOptions): Promise<undefined>
   /** The room of the file system that holds a name. */
   space(path: Uint8Array): Promise<NativeSpace>
+  /**
+   * Lists a directory, with `recursive` all that is beneath it, too; or the one entry of what
+   * is no directory.
+   */
+  openListing(path: Uint8Array, recursive: boolean): Promise<NativeListing>
   /** Attributes of what the name leads to. */
   stat(path: Uint8Array): Promise<NativeMetadata>
   /** The entries of a directory. */
@@ -230,8 +243,10 @@ export interface NativeBodyResult {
 
 /** How to complete a new file. */
 export interface NativeCommitOptions {
-  /** Modification time, milliseconds since 1970. */
+  /** Modification time, milliseconds since 1970; whole ones with `modified_ns`. */
   modifiedMs?: number
+  /** Nanoseconds above them, 0 to 999,999. */
+  modifiedNs?: number
   /** `none`, `file` or `directory`. */
   durability: string
 }
@@ -245,6 +260,8 @@ export interface NativeConnectOptions {
   timeoutMs?: number
   /** No byte of a body moved for this long; default 30 s. */
   stallTimeoutMs?: number
+  /** A streamed body whose source is silent says so this often; default 10 s. */
+  keepAliveMs?: number
 }
 
 /** How to copy. */
@@ -310,6 +327,7 @@ export interface NativeListenOptions {
   handshakesPerSecond?: number
   handshakeBurst?: number
   stallTimeoutMs?: number
+  keepAliveMs?: number
   maxTransfers?: number
 }
 
@@ -319,8 +337,10 @@ export interface NativeMetadata {
   fileType: string
   /** Bytes. */
   size: number
-  /** Milliseconds since 1970, with fractions. */
+  /** Whole milliseconds since 1970, rounded down. */
   modifiedMs: number
+  /** Nanoseconds above them, 0 to 999,999. */
+  modifiedNs: number
   /** Permission bits, within `0o7777`. */
   mode: number
 }

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -781,6 +781,7 @@ export { NativeIdentity }
 export { NativeIncoming }
 export { NativeListener }
 export { NativeLister }
+export { NativeListing }
 export { NativeSession }
 export { NativeSource }
 export { NativeStaged }

@@ -77,9 +77,10 @@ export { openServerData, serverDataPaths } from './identity/server-data.js';
 export type { ServerData, ServerDataPaths } from './identity/server-data.js';
 export { resolveServerKey } from './identity/server-pin.js';
 
+export type { ByteCount } from './storage/byte-count.js';
 export { displayName } from './storage/display-name.js';
 export { completeGrant, fullGrant, readOnlyGrant } from './storage/grant.js';
-export type { Grant, Permission } from './storage/grant.js';
+export type { GivenGrant, Grant, Permission } from './storage/grant.js';
 export { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from './storage/path-text.js';
 
 export type {

@@ -16,8 +16,8 @@ export {
   NativeConnecting,
   NativeIdentity,
   NativeIncoming,
-  NativeLister,
   NativeListener,
+  NativeListing,
   NativeSession,
   NativeSource,
   NativeStaged,
@@ -31,13 +31,7 @@ export {
   readPublicHalf,
   stageLocal,
 } from '../index.js';
-export type {
-  NativeBodyResult as BodyResult,
-  NativeEntry,
-  NativeGrant,
-  NativeMetadata,
-  PublicKeyInfo,
-} from '../index.js';
+export type { NativeBodyResult as BodyResult, NativeGrant, NativeMetadata, PublicKeyInfo } from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

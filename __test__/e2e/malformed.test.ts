@@ -84,6 +84,14 @@ test('arguments of the wrong type are answered with 400 for every command', asyn
     { verb: 'SEND', path: Buffer.from('/x'), mtime: 'now' },
     { verb: 'SEND', path: Buffer.from('/x'), overwrite: 'perhaps' },
     { verb: 'SEND', path: Buffer.from('/x'), parents: 1 },
+    { verb: 'SEND', path: Buffer.from('/x'), mtime: 1, mtimeNs: 1_000_000 },
+    { verb: 'SEND', path: Buffer.from('/x'), mtime: 1.5, mtimeNs: 1 },
+    { verb: 'GET', path: Buffer.from('/x'), start: -1 },
+    { verb: 'GET', path: Buffer.from('/x'), start: 1.5 },
+    { verb: 'GET', path: Buffer.from('/x'), start: 'first' },
+    { verb: 'GET', path: Buffer.from('/x'), end: 2 ** 53 },
+    { verb: 'GET', path: Buffer.from('/x'), start: 2, end: 1 },
+    { verb: 'LIST', path: Buffer.from('/x'), recursive: 1 },
     { verb: 'DELETE', path: Buffer.from('/x'), recursive: 'yes' },
   );
   for (const request of requests) {
@@ -118,7 +126,8 @@ test('random messages never harm the server', async (t) => {
     fc.uint8Array({ maxLength: 30 }),
     fc.array(fc.integer(), { maxLength: 3 }),
   );
-  const names = fc.constantFrom('path', 'size', 'mtime', 'mode', 'overwrite', 'parents', 'recursive');
+  const times = ['mtime', 'mtimeNs'];
+  const names = fc.constantFrom('path', 'size', ...times, 'mode', 'overwrite', 'parents', 'recursive', 'start', 'end');
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.tuple(verbs, fc.dictionary(names, value)), { minLength: 1, maxLength: 6 }),

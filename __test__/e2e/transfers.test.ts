@@ -222,7 +222,7 @@ test('lists: a directory, a file, a tree, thousands of entries, links', async (t
   );
   t.deepEqual(
     (await all('/tree', true)).map(({ path }) => path),
-    ['/tree/a', '/tree/link', '/tree/top', '/tree/a/b', '/tree/a/b/deep'],
+    ['/tree/a', '/tree/a/b', '/tree/a/b/deep', '/tree/link', '/tree/top'],
   );
   t.deepEqual(
     (await all('/tree/a/b/deep')).map(({ path, name, size }) => [path, name, size]),

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { encode } from 'cborg';
 import fc from 'fast-check';
-import { PageReader, encodePage } from '../../dist/e2eeftp/entry-codec.js';
-import type { WireEntry } from '../../dist/e2eeftp/entry-codec.js';
+import { PageReader, readEntry, readTreeItem } from '../../dist/e2eeftp/entry-codec.js';
+import type { ReadItem } from '../../dist/e2eeftp/entry-codec.js';
 import { E2eeftpError } from '../../dist/errors.js';
 
 const name = fc
@@ -11,51 +11,61 @@ const name = fc
     (bytes) =>
       !bytes.includes(0) && !bytes.includes(47) && !['.', '..'].includes(Buffer.from(bytes).toString('latin1')),
   );
-const entry = fc.record({
-  name: name.map((bytes) => Buffer.from(bytes)),
-  metadata: fc.record({
-    fileType: fc.constantFrom('file', 'directory', 'symlink', 'other'),
-    size: fc.constant(0),
-    modifiedMs: fc.double({ min: -8e15, max: 8e15, noNaN: true }).map((ms) => ms + 0),
-    mode: fc.integer({ min: 0, max: 0o7777 }),
-  }),
-});
+const letter = fc.constantFrom('f', 'd', 'l', 'o');
+const number = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+const members = [letter, number(0, 2 ** 53 - 1), number(-8e15, 8e15), number(0, 0o7777)] as const;
+const entry = fc.tuple(name, ...members);
+const deepEntry = fc.tuple(
+  fc.array(name, { minLength: 1, maxLength: 5 }).map((names) => Buffer.from(names.map(latin1).join('/'), 'latin1')),
+  ...members,
+);
+const report = fc.tuple(fc.uint8Array({ maxLength: 0 }), fc.string(), fc.string());
 
-function readAll(pieces: readonly Buffer[]): WireEntry[] {
-  const reader = new PageReader();
-  const entries = pieces.flatMap((piece) => [...reader.push(piece)]);
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
+}
+
+/** A page as the native layer writes it. */
+function encodePage(entries: readonly unknown[][]): Buffer {
+  return Buffer.from(encode(entries));
+}
+
+function readAll<T>(pieces: readonly Buffer[], readItem: ReadItem<T>): T[] {
+  const reader = new PageReader(readItem);
+  const items = pieces.flatMap((piece) => [...reader.push(piece)]);
   reader.end();
-  return entries;
+  return items;
 }
 
 test('pages survive being cut anywhere', (t) => {
+  const item = fc.oneof(entry, deepEntry, report);
   fc.assert(
-    fc.property(
-      fc.array(fc.array(entry, { maxLength: 5 }), { maxLength: 4 }),
-      fc.array(fc.nat(4000)),
-      (pages, cuts) => {
-        const body = Buffer.concat(pages.map((page) => encodePage(page)));
-        const borders = [0, ...cuts.map((cut) => Math.min(cut, body.length)).toSorted((a, b) => a - b), body.length];
-        const pieces = borders.slice(1).map((end, index) => body.subarray(borders[index], end));
-        const expected = pages.flat().map(({ name: bytes, metadata }) => ({
-          name: bytes.toString('hex'),
-          type: metadata.fileType,
-          mode: metadata.mode,
-        }));
-        const got = readAll(pieces).map(({ name: bytes, type, mode }) => ({ name: bytes.toString('hex'), type, mode }));
-        t.deepEqual(got, expected);
-      },
-    ),
+    fc.property(fc.array(fc.array(item, { maxLength: 5 }), { maxLength: 4 }), fc.array(fc.nat(4000)), (pages, cuts) => {
+      const body = Buffer.concat(pages.map((page) => encodePage(page)));
+      const borders = [0, ...cuts.map((cut) => Math.min(cut, body.length)).toSorted((a, b) => a - b), body.length];
+      const pieces = borders.slice(1).map((end, index) => body.subarray(borders[index], end));
+      const got = readAll(pieces, readTreeItem).map((read) =>
+        'unreadable' in read
+          ? [latin1(read.unreadable), read.code, read.text]
+          : [latin1(read.name), read.type[0] === 's' ? 'l' : read.type[0], read.size, read.modifiedMs, read.mode],
+      );
+      t.deepEqual(
+        got,
+        pages.flat().map(([path, ...rest]) => [latin1(path), ...rest]),
+      );
+    }),
   );
 });
 
 test('byte by byte gives the same', (t) => {
-  const body = encodePage([
-    { name: Buffer.from('a'), metadata: { fileType: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 } },
-  ]);
-  t.deepEqual(readAll([...body].map((byte) => Buffer.of(byte))), [
-    { name: Buffer.from('a'), type: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 },
-  ]);
+  const body = encodePage([[Buffer.from('a'), 'f', 5e9, 1.5, 0o644]]);
+  t.deepEqual(
+    readAll(
+      [...body].map((byte) => Buffer.of(byte)),
+      readEntry,
+    ),
+    [{ name: Buffer.from('a'), type: 'file', size: 5e9, modifiedMs: 1.5, mode: 0o644 }],
+  );
 });
 
 test('a server can’t name anything outside the directory, nor send nonsense', (t) => {
@@ -80,11 +90,28 @@ test('a server can’t name anything outside the directory, nor send nonsense', 
     'very long': Buffer.from('9affffffff', 'hex'),
     'very long name': Buffer.from('81855affffffff', 'hex'),
   };
-  for (const [why, bytes] of Object.entries(bad)) {
-    const error = t.throws(() => readAll([Buffer.from(bytes)]), undefined, why);
+  const refused = (why: string, bytes: Uint8Array, readItem: ReadItem<unknown>): void => {
+    const error = t.throws(() => readAll([Buffer.from(bytes)], readItem), undefined, why);
     t.true(E2eeftpError.is(error, 'E2EEFTP_PROTOCOL'), why);
-  }
-  const error = t.throws(() => readAll([Buffer.from(page(...good)).subarray(0, -1)]));
+  };
+  for (const [why, bytes] of Object.entries(bad)) refused(why, bytes, readEntry);
+  const { 'a slash': deep, ...everywhere } = bad;
+  t.is(readAll([Buffer.from(deep ?? '')], readTreeItem).length, 1, 'a tree has paths');
+  const badTree: Record<string, Uint8Array> = {
+    ...everywhere,
+    absolute: page(Buffer.from('/a'), 'f', 1, 1, 1),
+    'slash at the end': page(Buffer.from('a/'), 'f', 1, 1, 1),
+    'an empty component': page(Buffer.from('a//b'), 'f', 1, 1, 1),
+    'dot dot inside': page(Buffer.from('a/../../b'), 'f', 1, 1, 1),
+    'too long': page(Buffer.alloc(4097, 'x'), 'f', 1, 1, 1),
+    'report of dot dot': page(Buffer.from('..'), 'E2EEFTP_IO', 'x'),
+    'report with numbers': page(Buffer.from('a'), 5, 'x'),
+    'report of a text': page('a', 'E2EEFTP_IO', 'x'),
+    'report that is too short': page(Buffer.from('a'), 'E2EEFTP_IO'),
+  };
+  for (const [why, bytes] of Object.entries(badTree)) refused(why, bytes, readTreeItem);
+  refused('a report beside the entries of one directory', page(Buffer.from('a'), 'E2EEFTP_IO', 'x'), readEntry);
+  const error = t.throws(() => readAll([Buffer.from(page(...good)).subarray(0, -1)], readEntry));
   t.true(E2eeftpError.is(error, 'E2EEFTP_PROTOCOL'), 'cut short');
 });
 
@@ -92,7 +119,9 @@ test('random bytes end in entries or E2EEFTP_PROTOCOL', (t) => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 }), (pieces) => {
       try {
-        readAll(pieces.map((piece) => Buffer.from(piece)));
+        const bytes = pieces.map((piece) => Buffer.from(piece));
+        readAll(bytes, readEntry);
+        readAll(bytes, readTreeItem);
       } catch (error) {
         if (!E2eeftpError.is(error, 'E2EEFTP_PROTOCOL')) throw error;
       }

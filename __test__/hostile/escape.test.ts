@@ -23,7 +23,7 @@ function ask(client: Client, verb: Verb, path: string | Buffer): Promise<CallRep
     return client.call(name, { from, to, ...(name === 'COPY' ? { recursive: true } : {}) });
   }
   if (verb === 'MKDIR') return client.call(verb, { path: bytes, parents: true });
-  const args = verb === 'SEND' ? { parents: true } : verb === 'DELETE' ? { recursive: true } : {};
+  const args = verb === 'SEND' ? { parents: true } : verb === 'DELETE' || verb === 'LIST' ? { recursive: true } : {};
   return client.call(verb, { path: bytes, ...args }, verb === 'SEND' ? { body: 'intruder' } : {});
 }
 
@@ -133,6 +133,9 @@ test('links that lead out: nothing goes through them, in either direction', asyn
       t.is(await refusal(ask(client, verb, path)), 'E2EEFTP_NOT_PERMITTED', `${verb} ${path}`);
     }
   }
+  const listed: string[] = [];
+  for await (const entry of client.list('/', { recursive: true })) listed.push(entry.path.slice(1));
+  t.deepEqual(listed, tree(box.path('files')), 'links are told, and what they lead to is not');
   t.deepEqual(tree(box.dir), before);
   canary.assertAlive(t);
 

@@ -190,9 +190,13 @@ const fields: readonly [verb: string, field: string, takes: (value: ControlValue
   ),
   ['SEND', 'size', isCount],
   ['SEND', 'mtime', isTime],
+  ['SEND', 'mtimeNs', (value) => isCount(value) && Number(value) <= 999_999],
   ['SEND', 'mode', isMode],
   ['SEND', 'overwrite', isChoice],
   ['SEND', 'parents', isFlag],
+  ['GET', 'start', isCount],
+  ['GET', 'end', isCount],
+  ['LIST', 'recursive', isFlag],
   ['DELETE', 'recursive', isFlag],
 ];
 
@@ -221,7 +225,7 @@ test('any arguments at all: never a 500, and the session lives', async (t) => {
   const where = await site(t);
   const client = await open(t, where);
   const name = fc.oneof(
-    fc.constantFrom('path', 'size', 'mtime', 'mode', 'overwrite', 'parents', 'recursive'),
+    fc.constantFrom('path', 'size', 'mtime', 'mtimeNs', 'mode', 'overwrite', 'parents', 'recursive', 'start', 'end'),
     fc.string({ unit: 'grapheme', maxLength: 8 }),
   );
   const key = name.filter((text) => text !== 'id' && text !== 'verb' && text !== '__proto__');

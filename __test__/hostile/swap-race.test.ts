@@ -46,7 +46,7 @@ function ask(client: Client, dice: Dice, number: number): Promise<CallReply> {
     case 2:
       return client.call('GET', { path: path('sub/canary') });
     case 3:
-      return client.call('LIST', { path: path('') });
+      return client.call('LIST', { path: [path(''), Buffer.alloc(0)][dice.below(2)], recursive: dice.below(2) === 0 });
     case 4:
       return client.call('STAT', { path: path('canary') });
     case 5:

@@ -31,6 +31,7 @@ test('options out of range are named', (t) => {
     ['idleTimeoutMs', -1],
     ['maxConnections', 2 ** 32],
     ['stallTimeoutMs', 0.5],
+    ['keepAliveMs', 0],
   ];
   for (const [name, value] of bad) {
     const error = t.throws(() => resolveOptions({ [name]: value }), undefined, name);

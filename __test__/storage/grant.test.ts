@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import test from 'ava';
 import { E2eeftpError } from '../../dist/errors.js';
 import { completeGrant, fullGrant, isExpired, readOnlyGrant, toNativeGrant } from '../../dist/storage/grant.js';
@@ -20,14 +21,22 @@ test('members of the wrong type are refused', (t) => {
     { maxSize: -1 },
     { maxSize: 1.5 },
     { maxSize: 2 ** 60 },
+    { maxSize: 2n ** 53n },
+    { maxSize: -1n },
     { user: 3 },
     { expiresAt: 'x' },
     { expiresAt: new Date('x') },
   ];
   for (const given of bad) {
     const error = t.throws(() => completeGrant(given as Partial<Grant>));
-    t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'), JSON.stringify(given));
+    t.true(E2eeftpError.is(error, 'E2EEFTP_INVALID_ARGUMENT'), inspect(given));
   }
+});
+
+test('a limit may be a bigint', (t) => {
+  t.is(completeGrant({ maxSize: 2n ** 53n - 1n }).maxSize, Number.MAX_SAFE_INTEGER);
+  t.is(completeGrant({ maxSize: 0n }).maxSize, 0);
+  t.is(completeGrant({ maxSize: null }).maxSize, null);
 });
 
 test('read-only takes every right to change something', (t) => {

@@ -9,6 +9,9 @@ export interface OutputStream {
   write(chunk: string): boolean;
   isTTY?: boolean | undefined;
   columns?: number | undefined;
+  /** True while more was written than the reader has taken. */
+  writableNeedDrain?: boolean | undefined;
+  once?(event: 'drain', listener: () => void): unknown;
 }
 
 /** How an {@link Output} behaves; every field has the default of an interactive run. */
@@ -92,6 +95,13 @@ export class Output {
   /** One line of data (a listing row, a public key) on standard output; already escaped. */
   data(line: string): void {
     this.#stdout.write(`${line}\n`);
+  }
+
+  /** Resolves when the reader of standard output has caught up: for loops that may write more than memory holds. */
+  async caughtUp(): Promise<void> {
+    const stdout = this.#stdout;
+    if (stdout.writableNeedDrain !== true || stdout.once === undefined) return;
+    await new Promise<void>((resolve) => void stdout.once?.('drain', resolve));
   }
 
   /** One line for people on standard error; silent with `-q` and with `--json`. */

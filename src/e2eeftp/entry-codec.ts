@@ -1,10 +1,11 @@
 /**
- * Entries of a listing on the wire. The body of a LIST reply is a sequence of pages; a page is a CBOR array of entries,
- * and an entry is the array `[name bytes, type 'f' | 'd' | 'l' | 'o', size, mtime in ms, mode]`.
+ * Entries of a listing as they come off the wire. The body of a LIST reply is a sequence of pages, which the native layer
+ * writes (`crates/core/src/listing.rs`). A page is a CBOR array of entries `[name bytes, type 'f' | 'd' | 'l' | 'o', size,
+ * mtime in ms, mode]`. In a recursive listing the name is a path from the listed directory, and reports `[path bytes,
+ * code, text]` of directories that could not be read stand among the entries (docs/PROTOCOL.md §7.5).
  */
 import { E2eeftpError } from '../errors.js';
-import type { NativeEntry, NativeMetadata } from '../native.js';
-import { decodeValue, encodeValue } from './control-codec.js';
+import { decodeValue } from './control-codec.js';
 import type { ControlValue } from './control-value.js';
 import { MAX_LIST_PAGE_LENGTH } from './status.js';
 
@@ -27,6 +28,7 @@ export interface Entry {
 
 /** An entry as it travels: the name is still bytes. */
 export interface WireEntry {
+  /** One component; in a recursive listing a path from the listed directory. */
   readonly name: Buffer;
   readonly type: EntryType;
   readonly size: number;
@@ -34,6 +36,19 @@ export interface WireEntry {
   readonly mode: number;
 }
 
+/** A directory of a recursive listing that could not be read, or not to its end. */
+export interface WireReport {
+  /** Path from the listed directory; empty for that one itself. */
+  readonly unreadable: Buffer;
+  readonly code: string;
+  /** For people; as the server sent it. */
+  readonly text: string;
+}
+
+/** What a page holds. */
+export type WireItem = WireEntry | WireReport;
+
+const MAX_PATH_LENGTH = 4096;
 const letters = { file: 'f', directory: 'd', symlink: 'l', other: 'o' } as const;
 const types: ReadonlyMap<unknown, EntryType> = new Map([
   ['f', 'file'],
@@ -52,34 +67,32 @@ export function typeOfLetter(letter: unknown): EntryType | null {
   return types.get(letter) ?? null;
 }
 
-/** Encodes one page. */
-export function encodePage(entries: readonly NativeEntry[]): Buffer {
-  return encodeValue(entries.map(({ name, metadata }) => [name, ...metadataMembers(metadata)]));
-}
-
-/** Type letter, size, time and mode in wire order. */
-function metadataMembers(metadata: NativeMetadata): ControlValue[] {
-  const { fileType, size, modifiedMs, mode } = metadata;
-  return [typeLetter(fileType), fileType === 'file' ? size : 0, modifiedMs, mode];
-}
+/** Reads one item of a page; throws `E2EEFTP_PROTOCOL` for what is none. */
+export type ReadItem<T> = (item: ControlValue) => T;
 
 /** Puts pages together from the pieces in which a body arrives. Keeps at most one page. */
-export class PageReader {
+export class PageReader<T> {
+  readonly #readItem: ReadItem<T>;
   #rest: Buffer = Buffer.alloc(0);
 
+  /** @param readItem {@link readEntry}, or for a recursive listing {@link readTreeItem}. */
+  constructor(readItem: ReadItem<T>) {
+    this.#readItem = readItem;
+  }
+
   /**
-   * Takes the next piece of the body and yields the entries of every page that it completes.
+   * Takes the next piece of the body and yields the items of every page that it completes.
    *
    * @throws E2eeftpError `E2EEFTP_PROTOCOL` for anything that is no page.
    */
-  *push(piece: Buffer): Generator<WireEntry> {
+  *push(piece: Buffer): Generator<T> {
     this.#rest = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
     for (;;) {
       const length = itemLength(this.#rest);
       if (length === null || length > this.#rest.length) break;
       const page = this.#rest.subarray(0, length);
       this.#rest = this.#rest.subarray(length);
-      yield* decodePage(page);
+      yield* decodePage(page).map(this.#readItem);
     }
     if (this.#rest.length > MAX_LIST_PAGE_LENGTH) throw broken('a page is too long');
   }
@@ -90,7 +103,7 @@ export class PageReader {
   }
 }
 
-function decodePage(bytes: Buffer): WireEntry[] {
+function decodePage(bytes: Buffer): readonly ControlValue[] {
   let page: ControlValue;
   try {
     page = decodeValue(bytes);
@@ -98,30 +111,62 @@ function decodePage(bytes: Buffer): WireEntry[] {
     throw broken('a page is not well-formed', error);
   }
   if (!Array.isArray(page)) throw broken('a page is not a list');
-  return page.map((item: ControlValue): WireEntry => {
-    const [name, letter, size, modifiedMs, mode] = Array.isArray(item) ? (item as ControlValue[]) : [];
-    const type = typeOfLetter(letter);
-    if (
-      !(name instanceof Uint8Array) ||
-      !isName(name) ||
-      type === null ||
-      typeof size !== 'number' ||
-      !(Number.isSafeInteger(size) && size >= 0) ||
-      typeof modifiedMs !== 'number' ||
-      !(Math.abs(modifiedMs) <= 8.64e15) ||
-      typeof mode !== 'number' ||
-      !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)
-    ) {
-      throw broken('an entry is malformed');
-    }
-    return { name: Buffer.from(name), type, size, modifiedMs, mode };
-  });
+  return page as readonly ControlValue[];
+}
+
+/** An entry whose name is one component. */
+export function readEntry(item: ControlValue): WireEntry {
+  return decodeEntry(membersOf(item), (name) => isName(latin1(name)));
+}
+
+/** An entry whose name is a path, or a report. */
+export function readTreeItem(item: ControlValue): WireItem {
+  const members = membersOf(item);
+  return members.length === 3 ? decodeReport(members) : decodeEntry(members, isPath);
+}
+
+function membersOf(item: ControlValue): readonly ControlValue[] {
+  return Array.isArray(item) ? (item as readonly ControlValue[]) : [];
+}
+
+function decodeEntry(
+  [name, letter, size, modifiedMs, mode]: readonly ControlValue[],
+  isGoodName: (name: Uint8Array) => boolean,
+): WireEntry {
+  const type = typeOfLetter(letter);
+  if (
+    !(name instanceof Uint8Array) ||
+    !isGoodName(name) ||
+    type === null ||
+    typeof size !== 'number' ||
+    !(Number.isSafeInteger(size) && size >= 0) ||
+    typeof modifiedMs !== 'number' ||
+    !(Math.abs(modifiedMs) <= 8.64e15) ||
+    typeof mode !== 'number' ||
+    !(Number.isInteger(mode) && mode >= 0 && mode <= 0o7777)
+  ) {
+    throw broken('an entry is malformed');
+  }
+  return { name: Buffer.from(name), type, size, modifiedMs, mode };
+}
+
+function decodeReport([path, code, text]: readonly ControlValue[]): WireReport {
+  if (!(path instanceof Uint8Array && (path.length === 0 || isPath(path)))) throw broken('a report is malformed');
+  if (typeof code !== 'string' || typeof text !== 'string') throw broken('a report is malformed');
+  return { unreadable: Buffer.from(path), code, text };
 }
 
 /** A server must not make a client leave the directory that it asked for. */
-function isName(name: Uint8Array): boolean {
-  const text = Buffer.from(name).toString('latin1');
+function isName(text: string): boolean {
   return text !== '' && text !== '.' && text !== '..' && !/[/\0]/.test(text);
+}
+
+function isPath(path: Uint8Array): boolean {
+  return path.length <= MAX_PATH_LENGTH && latin1(path).split('/').every(isName);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /**

@@ -15,6 +15,7 @@ import type {
 } from '../native.js';
 import type { Grant } from '../storage/grant.js';
 import { PIECE_LENGTH, writeSource } from './body-pieces.js';
+import type { FilePart } from './byte-range.js';
 import type { BodySource } from './command-registry.js';
 import { encodeControl } from './control-codec.js';
 import type { ControlValue } from './control-value.js';
@@ -37,7 +38,7 @@ export interface SessionState {
   readonly signal: AbortSignal;
 }
 
-/** A file that was moved in full. */
+/** A file that was moved in full, or a part of one that was fetched. */
 export interface CompletedFile {
   /** `in`: stored by the client; `out`: fetched by it. */
   readonly direction: 'in' | 'out';
@@ -45,6 +46,8 @@ export interface CompletedFile {
   readonly bytes: number;
   /** BLAKE3 root, hex. */
   readonly root: string;
+  /** Set when only a part was fetched: where it begins. `bytes` and `root` are those of the part. */
+  readonly offset?: number;
 }
 
 /** A member list of a reply. */
@@ -131,15 +134,14 @@ export class Exchange {
     });
   }
 
-  /** Announces a body with `members` and sends the whole of `source` as that body. */
-  async sendFile(source: NativeSource, members: Members): Promise<BodyResult> {
-    const { size } = source.metadata;
+  /** Announces a body with `members` and sends `part` of `source` as that body. */
+  async sendFile(source: NativeSource, members: Members, part: FilePart): Promise<BodyResult> {
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
       await this.patiently(() => channel.reservePump(transfer));
       this.#replyBegun = true;
       await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
-      return channel.sendFile(transfer, source, this.id, 0, size);
+      return channel.sendFile(transfer, source, this.id, part.offset, part.length);
     });
   }
 

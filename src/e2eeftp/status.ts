@@ -21,7 +21,5 @@ export const PROTOCOL_VERSION = 1;
 export const SOFTWARE = 'e2eeftp/0.1.0';
 /** How often {@link STATUS_AT_WORK} is sent, in milliseconds. */
 export const AT_WORK_MS = 2_000;
-/** Most entries in one page of a listing. */
-export const LIST_PAGE_ENTRIES = 256;
 /** Largest encoded page of a listing in bytes: 256 entries of at most 300 bytes fit. */
 export const MAX_LIST_PAGE_LENGTH: number = 128 * 1024;

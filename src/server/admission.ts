@@ -10,7 +10,7 @@ import type { PublicKey } from '../identity/public-key.js';
 import { native, nativeSync } from '../native.js';
 import type { NativeStorage, NativeView } from '../native.js';
 import { completeGrant, isExpired, readOnlyGrant, toNativeGrant } from '../storage/grant.js';
-import type { Grant } from '../storage/grant.js';
+import type { GivenGrant, Grant } from '../storage/grant.js';
 import { pathToBytes } from '../storage/path-text.js';
 import type { LoginRefusal } from './events.js';
 import type { Authorize, ClientInfo } from './options.js';
@@ -57,7 +57,7 @@ export class Admission {
     return grant === null ? null : this.#narrowed(grant);
   }
 
-  async #ask(authorize: Authorize, key: PublicKey, info: ClientInfo): Promise<Partial<Grant> | null> {
+  async #ask(authorize: Authorize, key: PublicKey, info: ClientInfo): Promise<GivenGrant | null> {
     try {
       return await bounded(() => authorize(key, info), this.#timeoutMs);
     } catch (error) {

@@ -3,7 +3,7 @@
  */
 import type { Session } from './session.js';
 
-/** A file that was stored or fetched in full. */
+/** A file that was stored or fetched in full, or a part of one that was fetched. */
 export interface TransferEvent {
   /** `SEND` when the client stored the file, `GET` when it fetched it. */
   readonly verb: string;
@@ -16,6 +16,8 @@ export interface TransferEvent {
   readonly bytes: number;
   /** BLAKE3 root of the content, hex: what `b3sum` prints. */
   readonly root: string;
+  /** Set when only a part was fetched: where it begins. `bytes` and `root` are those of the part. */
+  readonly offset?: number;
   /** From the request to the final reply. */
   readonly seconds: number;
 }

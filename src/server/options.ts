@@ -9,7 +9,7 @@ import type { Passphrase } from '../identity/passphrase.js';
 import type { PublicKey } from '../identity/public-key.js';
 import { DEFAULT_PORT } from '../identity/server-address.js';
 import { serverDataPaths } from '../identity/server-data.js';
-import type { Grant } from '../storage/grant.js';
+import type { GivenGrant } from '../storage/grant.js';
 import { silentLogger } from './logger.js';
 import type { Logger } from './logger.js';
 
@@ -31,7 +31,7 @@ export interface ClientInfo {
  * Decides about a key that a client has proved to have. `null` refuses it; members left out of a grant are not
  * permitted (`fullGrant` permits everything). Throwing refuses too, and emits `error`.
  */
-export type Authorize = (key: PublicKey, info: ClientInfo) => Partial<Grant> | null | Promise<Partial<Grant> | null>;
+export type Authorize = (key: PublicKey, info: ClientInfo) => GivenGrant | null | Promise<GivenGrant | null>;
 
 /** Options of `createServer` and `new Server`. */
 export interface ServerOptions {
@@ -62,6 +62,11 @@ export interface ServerOptions {
   readonly idleTimeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
   readonly stallTimeoutMs?: number;
+  /**
+   * How often the body of a custom command, whose source is silent, says that it is still there, in milliseconds, from 1;
+   * to be well below the clients' `stallTimeoutMs`. @default 10_000
+   */
+  readonly keepAliveMs?: number;
   /** Most sessions at a time, over all addresses. @default 4096 */
   readonly maxConnections?: number;
   /** Most handshakes at a time. @default 256 */
@@ -84,6 +89,7 @@ export type NativeLimits = Pick<
   | 'handshakeTimeoutMs'
   | 'proofTimeoutMs'
   | 'stallTimeoutMs'
+  | 'keepAliveMs'
   | 'maxConnections'
   | 'maxHalfOpen'
   | 'handshakesPerSecond'
@@ -112,6 +118,7 @@ const limitNames = [
   'handshakeTimeoutMs',
   'proofTimeoutMs',
   'stallTimeoutMs',
+  'keepAliveMs',
   'maxConnections',
   'maxHalfOpen',
   'handshakesPerSecond',
@@ -150,6 +157,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     const value = options[name];
     if (value === undefined) continue;
     if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** 32) throw invalid(name, 'a whole number');
+    if (name === 'keepAliveMs' && value === 0) throw invalid(name, 'at least 1');
     limits[name] = value;
   }
   const idleTimeoutMs = options.idleTimeoutMs ?? 900_000;

@@ -34,10 +34,12 @@ export function reportAnswer(
     return;
   }
   if (exchange.completed !== null && error === null) {
-    const { path, bytes, root } = exchange.completed;
-    logger.info({ ...fields, path: displayName(path), bytes, root }, 'transfer complete');
+    const { path, bytes, root, offset } = exchange.completed;
+    const part = offset === undefined ? {} : { offset };
+    logger.info({ ...fields, path: displayName(path), bytes, root, ...part }, 'transfer complete');
     const { host, fingerprint } = session.peer;
-    events.emit('transfer', { verb: verb ?? '', user: session.user, fingerprint, host, path, bytes, root, seconds });
+    const file = { path, bytes, root, ...part };
+    events.emit('transfer', { verb: verb ?? '', user: session.user, fingerprint, host, ...file, seconds });
     return;
   }
   if (error !== null)

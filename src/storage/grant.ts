@@ -4,6 +4,8 @@
  */
 import { E2eeftpError } from '../errors.js';
 import type { NativeGrant } from '../native.js';
+import { byteCount } from './byte-count.js';
+import type { ByteCount } from './byte-count.js';
 
 /** One kind of access. */
 export type Permission = 'read' | 'write' | 'list' | 'delete';
@@ -32,6 +34,9 @@ export interface Grant {
   readonly from: readonly string[] | null;
 }
 
+/** A grant as an application gives it: what is left out is not permitted. */
+export type GivenGrant = Partial<Omit<Grant, 'maxSize'>> & { readonly maxSize?: ByteCount | null };
+
 /** Every permission, no limit, the whole root. */
 export const fullGrant: Grant = Object.freeze({
   path: '/',
@@ -51,7 +56,7 @@ export const fullGrant: Grant = Object.freeze({
  *
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for a member of the wrong type.
  */
-export function completeGrant(given: Partial<Grant>): Grant {
+export function completeGrant(given: GivenGrant): Grant {
   if (typeof given !== 'object' || given === null) throw invalid('a grant', 'an object');
   const grant: Grant = {
     path: given.path ?? '/',
@@ -60,7 +65,7 @@ export function completeGrant(given: Partial<Grant>): Grant {
     list: given.list ?? false,
     delete: given.delete ?? false,
     overwrite: given.overwrite ?? false,
-    maxSize: given.maxSize ?? null,
+    maxSize: given.maxSize === undefined || given.maxSize === null ? null : byteCount(given.maxSize, 'grant.maxSize'),
     expiresAt: given.expiresAt ?? null,
     user: given.user ?? null,
     from: given.from ?? null,
@@ -72,9 +77,6 @@ export function completeGrant(given: Partial<Grant>): Grant {
   if (grant.user !== null && typeof grant.user !== 'string') throw invalid('grant.user', 'a string');
   if (grant.from !== null && !(Array.isArray(grant.from) && grant.from.every((each) => typeof each === 'string'))) {
     throw invalid('grant.from', 'a list of networks');
-  }
-  if (grant.maxSize !== null && !(Number.isSafeInteger(grant.maxSize) && grant.maxSize >= 0)) {
-    throw invalid('grant.maxSize', 'a whole number of bytes');
   }
   if (grant.expiresAt !== null && !(grant.expiresAt instanceof Date && !Number.isNaN(grant.expiresAt.getTime()))) {
     throw invalid('grant.expiresAt', 'a valid Date');

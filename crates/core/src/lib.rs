@@ -16,6 +16,7 @@ mod error;
 mod exporter;
 pub mod handshake;
 pub mod identity;
+pub mod listing;
 mod random;
 pub mod record;
 pub mod transfer;

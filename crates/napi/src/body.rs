@@ -1,9 +1,10 @@
 //! Bodies that pass through JavaScript piece by piece.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use e2eeftp_core::transfer::Reason;
-use e2eeftp_net::{BodyReader, BodyWriter, KEEP_ALIVE};
+use e2eeftp_net::{BodyReader, BodyWriter};
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, PromiseRaw, spawn};
 use napi_derive::napi;
@@ -11,6 +12,9 @@ use tokio::sync::Mutex;
 
 use crate::error::{IntoThrown, promise};
 use crate::session::NativeBodyResult;
+
+/// Pause between two looks at a writer, at least.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
 /// The sending side of a streamed body.
 #[napi]
@@ -21,11 +25,12 @@ pub struct NativeBodyWriter {
 impl NativeBodyWriter {
     /// While JavaScript holds the writer and has nothing to send, the peer is told that it is there.
     pub(crate) fn new(writer: BodyWriter) -> Self {
+        let tick = (writer.keep_alive_interval() / 2).max(SHORTEST_TICK);
         let writer = Arc::new(Mutex::new(writer));
         let weak = Arc::downgrade(&writer);
         drop(spawn(async move {
             loop {
-                tokio::time::sleep(KEEP_ALIVE / 2).await;
+                tokio::time::sleep(tick).await;
                 let Some(writer) = weak.upgrade() else { return };
                 // A writer that is busy is heard of anyway; a failure is told by its next call.
                 let Ok(mut writer) = writer.try_lock() else { continue };

@@ -23,6 +23,8 @@ pub struct NativeConnectOptions {
     pub timeout_ms: Option<u32>,
     /// No byte of a body moved for this long; default 30 s.
     pub stall_timeout_ms: Option<u32>,
+    /// A streamed body whose source is silent says so this often; default 10 s.
+    pub keep_alive_ms: Option<u32>,
 }
 
 /// Connects and lets the server prove its identity; the client has said nothing of itself yet.
@@ -37,6 +39,9 @@ pub fn connect(
     }
     if let Some(ms) = options.stall_timeout_ms {
         limits.stall_timeout = Duration::from_millis(ms.into());
+    }
+    if let Some(ms) = options.keep_alive_ms {
+        limits.keep_alive = Duration::from_millis(ms.into());
     }
     promise(env, async move {
         let connecting =

@@ -3,7 +3,6 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2eeftp_vfs::{
     CommitOptions, Durability, FileType, Metadata, Overwrite, Source, StageOptions, Staged, local,
@@ -13,6 +12,7 @@ use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
 use crate::error::{IntoThrown, blocking, closed, len, number, promise, thrown};
+use crate::time;
 
 /// Attributes of a file.
 #[napi(object)]
@@ -21,26 +21,34 @@ pub struct NativeMetadata {
     pub file_type: String,
     /// Bytes.
     pub size: f64,
-    /// Milliseconds since 1970, with fractions.
+    /// Whole milliseconds since 1970, rounded down.
     pub modified_ms: f64,
+    /// Nanoseconds above them, 0 to 999,999.
+    pub modified_ns: u32,
     /// Permission bits, within `0o7777`.
     pub mode: u32,
 }
 
 impl From<&Metadata> for NativeMetadata {
     fn from(metadata: &Metadata) -> Self {
-        let file_type = match metadata.file_type {
-            FileType::File => "file",
-            FileType::Directory => "directory",
-            FileType::Symlink => "symlink",
-            FileType::Other => "other",
-        };
+        let (modified_ms, modified_ns) = time::split(metadata.modified);
         Self {
-            file_type: file_type.to_owned(),
+            file_type: file_type_name(metadata.file_type).to_owned(),
             size: number(metadata.size),
-            modified_ms: to_ms(metadata.modified),
+            modified_ms: time::ms_number(modified_ms),
+            modified_ns,
             mode: metadata.mode,
         }
+    }
+}
+
+/// The name of a type in JavaScript.
+pub(crate) fn file_type_name(file_type: FileType) -> &'static str {
+    match file_type {
+        FileType::File => "file",
+        FileType::Directory => "directory",
+        FileType::Symlink => "symlink",
+        FileType::Other => "other",
     }
 }
 
@@ -74,8 +82,10 @@ impl TryFrom<NativeStageOptions> for StageOptions {
 /// How to complete a new file.
 #[napi(object)]
 pub struct NativeCommitOptions {
-    /// Modification time, milliseconds since 1970.
+    /// Modification time, milliseconds since 1970; whole ones with `modified_ns`.
     pub modified_ms: Option<f64>,
+    /// Nanoseconds above them, 0 to 999,999.
+    pub modified_ns: Option<u32>,
     /// `none`, `file` or `directory`.
     pub durability: String,
 }
@@ -85,7 +95,12 @@ impl TryFrom<NativeCommitOptions> for CommitOptions {
 
     fn try_from(options: NativeCommitOptions) -> napi::Result<Self> {
         let durability = durability(&options.durability)?;
-        Ok(Self { modified: options.modified_ms.map(from_ms).transpose()?, durability })
+        let modified = match (options.modified_ms, options.modified_ns) {
+            (Some(ms), Some(ns)) => Some(time::join(ms, ns)?),
+            (Some(ms), None) => Some(time::from_ms(ms)?),
+            (None, _) => None,
+        };
+        Ok(Self { modified, durability })
     }
 }
 
@@ -257,19 +272,4 @@ pub fn stage_local<'env>(
 
 fn to_path(bytes: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(bytes))
-}
-
-fn to_ms(time: SystemTime) -> f64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => since.as_secs_f64() * 1000.0,
-        Err(before) => before.duration().as_secs_f64() * -1000.0,
-    }
-}
-
-pub(crate) fn from_ms(ms: f64) -> napi::Result<SystemTime> {
-    let distance = Duration::try_from_secs_f64(ms.abs() / 1000.0)
-        .map_err(|_| thrown("E2EEFTP_INVALID_ARGUMENT", "a time is out of range"))?;
-    let time =
-        if ms < 0.0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
-    time.ok_or_else(|| thrown("E2EEFTP_INVALID_ARGUMENT", "a time is out of range"))
 }

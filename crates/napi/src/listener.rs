@@ -27,6 +27,7 @@ pub struct NativeListenOptions {
     pub handshakes_per_second: Option<u32>,
     pub handshake_burst: Option<u32>,
     pub stall_timeout_ms: Option<u32>,
+    pub keep_alive_ms: Option<u32>,
     pub max_transfers: Option<u32>,
 }
 
@@ -49,6 +50,7 @@ impl From<&NativeListenOptions> for ServerLimits {
         time(&mut limits.handshake_timeout, options.handshake_timeout_ms);
         time(&mut limits.proof_timeout, options.proof_timeout_ms);
         time(&mut limits.stall_timeout, options.stall_timeout_ms);
+        time(&mut limits.keep_alive, options.keep_alive_ms);
         if let Some(rate) = options.handshakes_per_second {
             limits.handshakes_per_second = rate;
         }

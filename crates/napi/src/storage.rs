@@ -10,7 +10,8 @@ use napi::bindgen_prelude::{Buffer, PromiseRaw};
 use napi_derive::napi;
 
 use crate::error::{IntoThrown, blocking, closed, len, number, promise};
-use crate::file::{NativeMetadata, NativeSource, NativeStageOptions, NativeStaged, from_ms};
+use crate::file::{NativeMetadata, NativeSource, NativeStageOptions, NativeStaged};
+use crate::time::from_ms;
 
 /// A tree of files.
 #[napi]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::buffer::{data_record_len, record_content};
 use crate::error::{Error, Result};
-use crate::limits::{DRAIN_TIMEOUT, KEEP_ALIVE};
+use crate::limits::DRAIN_TIMEOUT;
 use crate::link::Message;
 use crate::pump::BodyResult;
 use crate::session::Shared;
@@ -84,8 +84,13 @@ impl BodyWriter {
         Ok(())
     }
 
+    /// How long the receiver may be left without a sign: see [`BodyWriter::keep_alive`].
+    pub fn keep_alive_interval(&self) -> Duration {
+        self.shared.settings.keep_alive
+    }
+
     /// Tells the receiver that the sender is still there, where it has heard nothing for
-    /// [`KEEP_ALIVE`]. False when the body is over and needs no more of this.
+    /// [`BodyWriter::keep_alive_interval`]; to be called more often than that. False when the body is over and needs no more of this.
     ///
     /// # Errors
     /// As [`BodyWriter::write`].
@@ -93,7 +98,7 @@ impl BodyWriter {
         if self.state == State::Over || self.shared.link.is_dead() {
             return Ok(false);
         }
-        if self.last.elapsed() >= KEEP_ALIVE {
+        if self.last.elapsed() >= self.keep_alive_interval() {
             if let Err(error) = self.check_stop().await {
                 if let Error::PeerStopped(reason) = error {
                     self.stopped = Some(reason);

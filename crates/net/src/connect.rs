@@ -126,6 +126,7 @@ async fn log_in(
         .map_err(|error| Error::from_socket("handshake", error))?;
     let settings = SessionSettings {
         stall_timeout: limits.stall_timeout,
+        keep_alive: limits.keep_alive,
         pumps: Arc::clone(&CLIENT_PUMPS),
         slot: None,
     };

@@ -31,7 +31,7 @@ pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};
 pub use job::hash_source;
-pub use limits::{ClientLimits, KEEP_ALIVE, ServerLimits};
+pub use limits::{ClientLimits, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
 pub use pump::{BodyResult, PumpSettings, receive_body, send_body};

@@ -8,8 +8,8 @@ pub(crate) const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long a given-up body may take until both sides are in step again.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// A streamed body whose source is silent says so this often, well within every stall limit.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Default of `keep_alive`, well within every stall limit.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// File pumps that run for clients of this process at the same time; further ones wait.
 pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 
@@ -35,6 +35,9 @@ pub struct ServerLimits {
     /// No byte of a body moved for this long: the connection is given up. Default 5 minutes, so
     /// that a client may pause, behind a pager for example.
     pub stall_timeout: Duration,
+    /// A streamed body whose source is silent says so this often. Default 10 s; to be well within
+    /// the peer's stall limit.
+    pub keep_alive: Duration,
     /// File pumps at once; further transfers wait for their turn. Default 256.
     pub max_transfers: usize,
 }
@@ -49,6 +52,7 @@ impl Default for ServerLimits {
             handshakes_per_second: 50,
             handshake_burst: 200,
             stall_timeout: Duration::from_secs(300),
+            keep_alive: KEEP_ALIVE,
             max_transfers: 256,
         }
     }
@@ -62,10 +66,17 @@ pub struct ClientLimits {
     pub connect_timeout: Duration,
     /// No byte of a body moved for this long: the connection is given up. Default 30 s.
     pub stall_timeout: Duration,
+    /// A streamed body whose source is silent says so this often. Default 10 s; to be well within
+    /// the peer's stall limit.
+    pub keep_alive: Duration,
 }
 
 impl Default for ClientLimits {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), stall_timeout: Duration::from_secs(30) }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(30),
+            keep_alive: KEEP_ALIVE,
+        }
     }
 }

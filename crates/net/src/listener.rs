@@ -181,6 +181,7 @@ impl Incoming {
     pub fn accept(self) -> Session {
         let settings = SessionSettings {
             stall_timeout: self.shared.places.limits().stall_timeout,
+            keep_alive: self.shared.places.limits().keep_alive,
             pumps: self.shared.places.pumps(),
             slot: Some(self.slot),
         };

@@ -47,6 +47,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct SessionSettings {
     pub(crate) stall_timeout: Duration,
+    pub(crate) keep_alive: Duration,
     /// Places for pumps, shared with the other sessions of this listener or process.
     pub(crate) pumps: Arc<Semaphore>,
     /// The place among the listener's connections, given back when the session is dropped.

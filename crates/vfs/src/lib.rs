@@ -39,6 +39,7 @@ mod staging;
 mod staging_name;
 mod storage;
 mod sweep;
+mod tree;
 mod view;
 mod writeback;
 
@@ -52,6 +53,6 @@ pub use rename::RenameOptions;
 pub use space::Space;
 pub use storage::{
     Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
-    Storage, SweepReport,
+    Storage, SweepReport, TreeItem, TreeLister,
 };
 pub use view::{Grant, View};

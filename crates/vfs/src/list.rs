@@ -14,7 +14,7 @@ use crate::storage::Lister;
 
 /// Up to this many names a directory is sorted; above, it streams in its own order. At 255 bytes
 /// a name this bounds the memory of a listing to some 2.5 MiB.
-const SORTED_MAX_COUNT: usize = 10_000;
+pub(crate) const SORTED_MAX_COUNT: usize = 10_000;
 
 /// See [`Lister`].
 pub(crate) struct LocalLister {
@@ -63,7 +63,7 @@ impl LocalLister {
 }
 
 /// The next name that is not reserved.
-fn next_name(dir: &mut Dir) -> Result<Option<Vec<u8>>> {
+pub(crate) fn next_name(dir: &mut Dir) -> Result<Option<Vec<u8>>> {
     while let Some(entry) = dir.read() {
         let entry = entry.during("list")?;
         let name = entry.file_name().to_bytes();

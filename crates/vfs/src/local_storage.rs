@@ -18,7 +18,10 @@ use crate::rename::RenameOptions;
 use crate::source::{LocalSource, open_error};
 use crate::space::Space;
 use crate::staging::{LocalStaged, check_len};
-use crate::storage::{Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport};
+use crate::storage::{
+    Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport, TreeLister,
+};
+use crate::tree::LocalTreeLister;
 use crate::{copy, remove, rename, space, sweep};
 
 /// What a new directory permits, less the umask.
@@ -106,6 +109,11 @@ impl Storage for LocalStorage {
         visible(path, "list")?;
         let directory = self.jail.open_at(path, READ_DIRECTORY, "list")?;
         Ok(Box::new(LocalLister::new(directory)?))
+    }
+
+    fn list_tree(&self, path: &VPath) -> Result<Box<dyn TreeLister>> {
+        visible(path, "list")?;
+        Ok(Box::new(LocalTreeLister::open(&self.jail, path)?))
     }
 
     fn remove_file(&self, path: &VPath) -> Result<()> {

@@ -29,6 +29,13 @@ pub trait Storage: Send + Sync {
     /// `NotFound`, `NotDirectory`, `NotPermitted`.
     fn list(&self, path: &VPath) -> Result<Box<dyn Lister>>;
 
+    /// Everything beneath a directory. Links are reported, not followed; other mounted file
+    /// systems are entered. Staged files are not among it.
+    ///
+    /// # Errors
+    /// As [`Storage::list`]; what fails further down is reported by the lister.
+    fn list_tree(&self, path: &VPath) -> Result<Box<dyn TreeLister>>;
+
     /// Removes a file or a symbolic link itself.
     ///
     /// # Errors
@@ -184,6 +191,41 @@ pub trait Lister: Send {
     /// # Errors
     /// `Io` and others if the directory can't be read on.
     fn next(&mut self, max_entries: usize) -> Result<Vec<Entry>>;
+}
+
+/// Something beneath a listed directory. `path` is relative to that: components joined by `/`,
+/// short enough for a client to name it.
+#[derive(Debug)]
+pub enum TreeItem {
+    /// A name, as [`Lister::next`] gives it.
+    Entry {
+        /// Not empty.
+        path: Vec<u8>,
+        /// About the name itself: a symbolic link is reported as such, not followed.
+        metadata: Metadata,
+    },
+    /// A directory that can't be read, or not to its end; its names are missing, or those that
+    /// are left. The rest of the tree follows.
+    Unreadable {
+        /// Empty for the listed directory itself.
+        path: Vec<u8>,
+        /// Why: `NotPermitted`; `NotFound` when it vanished meanwhile; `BadPath` when it has names
+        /// with paths longer than [`VPath::MAX_LEN`]; `TooLarge` when more than 32 directories
+        /// above it are too large to be sorted; `Io` and others.
+        error: crate::Error,
+    },
+}
+
+/// Everything beneath one directory, one by one.
+pub trait TreeLister: Send {
+    /// The next item; `None` at the end, and from then on.
+    ///
+    /// A directory comes before what is in it, and all is in the order of the bytes of the paths,
+    /// except in directories of more than 10,000 names: those are in the file system's order, and
+    /// each directory in one is followed by what is in it. Also when 8 MiB of names are kept for
+    /// the directories on the way, the next one is not sorted. An entry that disappears meanwhile
+    /// is left out; one that is moved may be missed, or come twice.
+    fn next(&mut self) -> Option<TreeItem>;
 }
 
 /// What to do when the name of a new file is taken.

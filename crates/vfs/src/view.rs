@@ -10,7 +10,9 @@ use crate::metadata::Metadata;
 use crate::path::VPath;
 use crate::rename::RenameOptions;
 use crate::space::Space;
-use crate::storage::{Capabilities, Lister, Overwrite, Source, StageOptions, Staged, Storage};
+use crate::storage::{
+    Capabilities, Lister, Overwrite, Source, StageOptions, Staged, Storage, TreeLister,
+};
 
 /// What a principal may do. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +92,15 @@ impl View {
     pub fn list(&self, path: &VPath) -> Result<Box<dyn Lister>> {
         self.require(self.grant.list, "list")?;
         self.storage.list(path)
+    }
+
+    /// See [`Storage::list_tree`]. Needs `list`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn list_tree(&self, path: &VPath) -> Result<Box<dyn TreeLister>> {
+        self.require(self.grant.list, "list")?;
+        self.storage.list_tree(path)
     }
 
     /// See [`Storage::remove_file`]. Needs `delete`.

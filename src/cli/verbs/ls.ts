@@ -4,8 +4,10 @@ import { displayName, E2eeftpError, type Entry, pathToBytes } from '../../index.
 import { parseAddress, type RemoteAddress } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { entryEvent } from '../entry-event.js';
+import { EXIT } from '../exit-code.js';
 import { formatBytes, formatMode, formatTime } from '../human-units.js';
 import { withClient } from '../open-client.js';
+import { reportError } from '../report-error.js';
 
 /** Reads an argument that has to be on a server. */
 export function parseRemote(text: string): RemoteAddress {
@@ -30,25 +32,45 @@ function longRow(entry: Entry, shown: string): string {
   return `${formatMode(entry.type, entry.mode)} ${size} ${formatTime(entry.modified)} ${shown}`;
 }
 
-async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
-  const { output, signal } = context;
+/** The entries of one directory, by bytes: the same order everywhere, whatever the language of the machine. */
+async function* sorted(source: AsyncIterable<Entry>, alive: () => void): AsyncGenerator<Entry> {
+  const entries: { entry: Entry; key: Buffer }[] = [];
+  for await (const entry of source) {
+    alive();
+    entries.push({ entry, key: pathToBytes(entry.path) });
+  }
+  entries.sort((a, b) => Buffer.compare(a.key, b.key));
+  for (const { entry } of entries) yield entry;
+}
+
+async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
+  const { output, signal, alive } = context;
   const address = parseRemote(operands[0] ?? '');
-  const recursive = options['recursive'] === true;
-  await withClient(context, address, async (client) => {
-    const entries: { entry: Entry; key: Buffer }[] = [];
-    for await (const entry of client.list(address.path === '' ? '.' : address.path, { recursive, signal })) {
-      context.alive();
-      entries.push({ entry, key: pathToBytes(entry.path) });
-    }
-    // By bytes: the same order everywhere, whatever the language of the machine.
-    entries.sort((a, b) => Buffer.compare(a.key, b.key));
-    for (const { entry } of entries) {
+  const path = address.path === '' ? '.' : address.path;
+  const [recursive, long] = [options['recursive'] === true, options['long'] === true];
+  return withClient(context, address, async (client) => {
+    let unreadable = 0;
+    const onUnreadable = (error: E2eeftpError, directory: string): void => {
+      unreadable += 1;
+      reportError(output, error, directory);
+    };
+    const listed = client.list(path, { recursive, signal, onUnreadable });
+    // The server has sorted a tree, which may be larger than what a program can hold.
+    for await (const entry of recursive ? listed : sorted(listed, alive)) {
+      alive();
       if (output.json) output.event(entryEvent(entry));
       else {
         const shown = shownName(entry, recursive);
-        output.data(options['long'] === true ? longRow(entry, shown) : shown);
+        output.data(long ? longRow(entry, shown) : shown);
       }
+      await output.caughtUp();
     }
+    if (unreadable === 0) return EXIT.ok;
+    const what = unreadable === 1 ? 'one directory' : `${unreadable} directories`;
+    return reportError(
+      output,
+      new E2eeftpError('E2EEFTP_PARTIAL', `${what} could not be listed; the rest is complete`),
+    );
   });
 }
 

@@ -4,6 +4,8 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { E2eeftpError } from '../../errors.js';
+import { byteCount } from '../../storage/byte-count.js';
+import type { ByteCount } from '../../storage/byte-count.js';
 import type { BodySource } from '../command-registry.js';
 import type { ControlMap } from '../control-value.js';
 import type { InboundBody } from './bodies.js';
@@ -16,7 +18,7 @@ export interface CallOptions {
   /** Where the body of the reply goes, with back-pressure; it is not ended. Without it the reply carries the body. */
   readonly output?: Writable;
   /** Longest body that the reply may carry, in bytes. @default 16 MiB */
-  readonly maxBodyLength?: number;
+  readonly maxBodyLength?: ByteCount;
   /** How long each reply may take, in milliseconds; 0 = no limit. @default the client's */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -46,7 +48,9 @@ export async function callCommand(
   if ('id' in args || 'verb' in args) {
     throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'the arguments of a command can’t be called id or verb');
   }
-  const { body, output, maxBodyLength = DEFAULT_MAX_BODY } = options;
+  const { body, output } = options;
+  const limit = options.maxBodyLength ?? DEFAULT_MAX_BODY;
+  const maxBodyLength = limit === Infinity ? limit : byteCount(limit, 'maxBodyLength');
   let received: Buffer | null = null;
   const reply = await channel.request(verb, args, {
     signal: options.signal,

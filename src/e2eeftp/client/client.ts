@@ -1,6 +1,7 @@
 /**
  * A logged-in client.
  */
+import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { E2eeftpError } from '../../errors.js';
 import type { PublicKey } from '../../identity/public-key.js';
 import type { NativeSession } from '../../native.js';
@@ -21,6 +22,7 @@ import { hashRemote } from './hash.js';
 import type { HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
+import { listTree } from './list-tree.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
@@ -100,11 +102,14 @@ export class Client {
   }
 
   /**
-   * The entries of a directory, or the one of a file. The loop may make other requests: what is not consumed yet is
-   * then read ahead.
+   * The entries of a directory, or the one of a file; in the order of the bytes of their paths, except for directories
+   * of more than 10,000 names. The loop may make other requests: what is not consumed yet is then read ahead. With
+   * `recursive` nothing is: such a listing has a connection of its own, and a loop that pauses for long (5 minutes, by
+   * the server's default) ends with `E2EEFTP_CONNECTION_LOST`.
    */
   list(path = '/', options: ListOptions = {}): AsyncIterableIterator<Entry> {
-    return listEntries(this.#channel, path, options);
+    if (options.recursive === true) return listTree(this.#streamParts(), path, options);
+    return listEntries(this.#channel, path, options.signal);
   }
 
   /** Deletes a file; a directory and all that is in it only with `recursive`. */
@@ -174,7 +179,7 @@ export class Client {
     });
   }
 
-  /** The content of a file as a Readable, on a connection of its own. */
+  /** The content of a file, or of a part of it, as a Readable, on a connection of its own. */
   createReadStream(path: string, options: ReadStreamOptions = {}): RemoteReadStream {
     return new RemoteReadStream(this.#streamParts(), path, options);
   }
@@ -182,6 +187,19 @@ export class Client {
   /** A Writable that stores what is written to it as a file when it finishes, on a connection of its own. */
   createWriteStream(path: string, options: WriteStreamOptions = {}): RemoteWriteStream {
     return new RemoteWriteStream(this.#streamParts(), path, options);
+  }
+
+  /** As {@link createReadStream}, for Web APIs. */
+  readable(path: string, options: ReadStreamOptions = {}): ReadableStream<Uint8Array> {
+    return this.createReadStream(path, options).toWeb();
+  }
+
+  /**
+   * As {@link createWriteStream}, for Web APIs. Closing it resolves when the file is stored. A signal belongs here rather
+   * than to `pipeTo`, which waits until the server has taken the piece under way before it passes an abort on.
+   */
+  writable(path: string, options: WriteStreamOptions = {}): WritableStream<Uint8Array> {
+    return this.createWriteStream(path, options).toWeb();
   }
 
   /**

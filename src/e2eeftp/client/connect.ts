@@ -65,6 +65,11 @@ export interface ConnectOptions {
   readonly timeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
   readonly stallTimeoutMs?: number;
+  /**
+   * How often a stream that is written to, and whose writer is silent, says that it is still there, in milliseconds; to
+   * be well below the server's `stallTimeoutMs`. @default 10_000
+   */
+  readonly keepAliveMs?: number;
   /** How long a reply may take, in milliseconds; 0 = no limit. @default 300_000 */
   readonly replyTimeoutMs?: number;
   /** How long an aborted transfer may take to end before the connection is dropped, in milliseconds. @default 750 */
@@ -169,17 +174,24 @@ interface Target {
   readonly port: number;
   readonly timeoutMs: number;
   readonly stallTimeoutMs?: number;
+  readonly keepAliveMs?: number;
 }
 
 function checkTarget(options: ConnectOptions): Target {
-  const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs } = options;
+  const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs, keepAliveMs } = options;
   if (typeof host !== 'string' || host === '') throw invalid('host must be a name or an address');
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('port must be a number from 1 to 65535');
-  for (const [name, value] of Object.entries({ timeoutMs, stallTimeoutMs })) {
+  for (const [name, value] of Object.entries({ timeoutMs, stallTimeoutMs, keepAliveMs })) {
     if (value !== undefined && !(value > 0 && value < 2 ** 31)) throw invalid(`${name} must be a positive number`);
   }
   const bare = host.replace(/^\[(.*)\]$/, '$1');
-  return { host: bare, port, timeoutMs, ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }) };
+  return {
+    host: bare,
+    port,
+    timeoutMs,
+    ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
+    ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+  };
 }
 
 function identitiesOf(options: ConnectOptions): IdentitySequence {

@@ -10,6 +10,8 @@ import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../storage/path-text.js';
 import { ControlReader } from '../control-value.js';
 import { numbered } from '../name-reservation.js';
+import { readModified } from '../wire-time.js';
+import type { WireTime } from '../wire-time.js';
 import type { InboundBody } from './bodies.js';
 import type { Channel } from './channel.js';
 import type { Reply } from './reply.js';
@@ -20,8 +22,11 @@ const MAX_TRIES = 10_000;
 
 /** What the server says about a file before it sends it. */
 export interface Announcement {
+  /** Bytes that follow. */
   readonly size: number;
-  readonly modifiedMs: number | null;
+  /** Length of the file, where a part of it was asked for. */
+  readonly fileSize: number | null;
+  readonly modified: WireTime;
   readonly mode: number | null;
 }
 
@@ -95,8 +100,8 @@ class ReceivedFile {
     }
     checkReceived(reply, result);
     const { preserve = true, durability = 'file' } = this.#options;
-    const modifiedMs = preserve ? (this.#announcement?.modifiedMs ?? null) : null;
-    await this.#local(() => staged.commit({ durability, ...(modifiedMs === null ? {} : { modifiedMs }) }));
+    const modified = preserve ? (this.#announcement?.modified ?? {}) : {};
+    await this.#local(() => staged.commit({ durability, ...modified }));
     return result;
   }
 
@@ -123,7 +128,8 @@ export function readAnnouncement(reply: Reply): Announcement {
   try {
     const size = members.count('size');
     if (size === null) throw new E2eeftpError('E2EEFTP_BAD_REQUEST', 'size is missing');
-    return { size, modifiedMs: members.time('mtime'), mode: members.count('mode', 0o7777) };
+    const fileSize = members.count('fileSize');
+    return { size, fileSize, modified: readModified(members), mode: members.count('mode', 0o7777) };
   } catch (error) {
     throw new E2eeftpError('E2EEFTP_PROTOCOL', 'the server did not say what it sends', { cause: error });
   }

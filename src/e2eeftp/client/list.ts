@@ -2,7 +2,8 @@
  * Listing a directory, entry by entry.
  */
 import { joinRemote, pathFromBytes, pathToBytes } from '../../storage/path-text.js';
-import { PageReader } from '../entry-codec.js';
+import type { E2eeftpError } from '../../errors.js';
+import { PageReader, readEntry } from '../entry-codec.js';
 import type { Entry, WireEntry } from '../entry-codec.js';
 import { linkSignals } from './abort.js';
 import type { Channel } from './channel.js';
@@ -10,37 +11,27 @@ import { EntryQueue } from './entry-queue.js';
 
 /** Options of `client.list`. */
 export interface ListOptions {
-  /** Go on with the directories that were listed; symbolic links are not followed. @default false */
+  /** All that is beneath the directory, too; symbolic links are not followed. @default false */
   readonly recursive?: boolean;
+  /**
+   * Called for each directory beneath the listed one that the server could not read, or not to its end; the rest of the
+   * tree follows. @default the loop ends, after everything else, with an `E2EEFTP_PARTIAL` that names them
+   */
+  readonly onUnreadable?: (error: E2eeftpError, path: string) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Lists; see `Client.list`. */
+/** Lists without `recursive`; see `Client.list`. */
 export async function* listEntries(
   channel: Channel,
   path: string,
-  options: ListOptions,
-): AsyncGenerator<Entry, void, undefined> {
-  const pending = [rooted(path)];
-  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    const below: string[] = [];
-    for await (const entry of listOne(channel, directory, options.signal)) {
-      if (entry.type === 'directory') below.push(entry.path);
-      yield entry;
-    }
-    if (options.recursive === true) pending.push(...below.toReversed());
-  }
-}
-
-async function* listOne(
-  channel: Channel,
-  directory: string,
   callerSignal: AbortSignal | undefined,
 ): AsyncGenerator<Entry, void, undefined> {
+  const directory = rooted(path);
   const left = new AbortController();
   const { signal, unlink } = linkSignals(callerSignal, left.signal);
   const queue = new EntryQueue();
-  const pages = new PageReader();
+  const pages = new PageReader(readEntry);
   let isDirectory = true;
   const request = channel.request(
     'LIST',

@@ -56,7 +56,7 @@ export function replyError(reply: Reply): E2eeftpError | null {
 }
 
 /** A server may name any code that travels; a code for something that only happens here is not believed. */
-function knownCode(code: unknown, status: number): ErrorCode {
+export function knownCode(code: unknown, status: number): ErrorCode {
   if (!isErrorCode(code)) return codeForStatus(status);
   const travels = errorTable[code].status !== null || code.startsWith('E2EEFTP_PEER_');
   return travels ? code : codeForStatus(status);

@@ -69,7 +69,7 @@ async function sendOnce(
   options: TransferOptions,
   { transfer, signal }: Tracked,
 ): Promise<Sent> {
-  const { size, modifiedMs, mode } = nativeSync(() => source.metadata);
+  const { size, modifiedMs, modifiedNs, mode } = nativeSync(() => source.metadata);
   const isPreserved = options.preserve ?? true;
   let result: BodyResult | null = null;
   const reply = await channel.request(
@@ -78,6 +78,7 @@ async function sendOnce(
       path: pathToBytes(path),
       size,
       mtime: isPreserved ? modifiedMs : undefined,
+      mtimeNs: isPreserved ? modifiedNs : undefined,
       mode: isPreserved ? mode & 0o777 : undefined,
       overwrite: options.overwrite ?? 'replace',
       parents: options.parents ?? true,

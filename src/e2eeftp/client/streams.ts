@@ -6,7 +6,10 @@ import { Readable, Writable } from 'node:stream';
 import { callbackify } from 'node:util';
 import type { ReadableStream, WritableStream } from 'node:stream/web';
 import { E2eeftpError } from '../../errors.js';
+import type { ByteCount } from '../../storage/byte-count.js';
 import { PIECE_LENGTH } from '../body-pieces.js';
+import { partOf, toRange } from '../byte-range.js';
+import type { ByteRange } from '../byte-range.js';
 import { pathToBytes } from '../../storage/path-text.js';
 import { linkSignals } from './abort.js';
 import type { ChannelOptions } from './channel.js';
@@ -15,13 +18,14 @@ import { checkSent } from './send.js';
 import { SideChannel } from './side-channel.js';
 import type { Dial } from './side-channel.js';
 import type { Overwrite, TransferResult } from './transfer-options.js';
+import { toWebReadable, toWebWritable } from './web-streams.js';
 
 /** Options of `client.createReadStream`. */
 export interface ReadStreamOptions {
-  /** First byte. Not there yet: anything but 0 is refused with `E2EEFTP_UNSUPPORTED`. @default 0 */
-  readonly start?: number;
-  /** Last byte. Not there yet: refused with `E2EEFTP_UNSUPPORTED`. */
-  readonly end?: number;
+  /** First byte; a stream that starts behind the end of the file is empty. @default 0 */
+  readonly start?: ByteCount;
+  /** Last byte, inclusive; what is behind the end of the file is left out. @default the last one of the file */
+  readonly end?: ByteCount;
   readonly signal?: AbortSignal;
 }
 
@@ -43,36 +47,51 @@ export interface StreamParts {
 }
 
 /**
- * A remote file as a Readable. It ends only after every byte was verified; until then its bytes are authentic, but there
- * may be less of them than the file has.
+ * A remote file, or a part of it, as a Readable. It ends only after every byte was verified; until then its bytes are
+ * authentic, but there may be less of them than were announced. The server is held back while nobody reads, and stops
+ * when the stream is destroyed.
  */
 export class RemoteReadStream extends Readable {
-  /** Length and root of the file; `null` before the end. */
+  /** Length and root of what was read; `null` before the end. */
   result: TransferResult | null = null;
-  /** Length that the server announced; `null` before the first byte. */
+  /** Bytes that the stream will have; `null` before the first one. */
   size: number | null = null;
+  /** Length of the whole file; `null` before the first byte. */
+  fileSize: number | null = null;
   readonly #path: string;
+  readonly #range: ByteRange | null;
   readonly #started: number = performance.now();
   readonly #life: StreamLife;
 
   constructor(parts: StreamParts, path: string, options: ReadStreamOptions) {
-    if ((options.start ?? 0) !== 0 || options.end !== undefined) {
-      throw new E2eeftpError('E2EEFTP_UNSUPPORTED', 'reading a part of a file is not supported yet');
-    }
+    const range = toRange(options.start, options.end);
     super({ highWaterMark: PIECE_LENGTH });
     this.#path = path;
+    this.#range = range;
     this.#life = new StreamLife(this, parts, options.signal);
   }
 
   /** The same stream for Web APIs. */
   toWeb(): ReadableStream<Uint8Array> {
-    return Readable.toWeb(this) as ReadableStream<Uint8Array>;
+    return toWebReadable(this);
   }
 
   override _construct(callback: (error?: Error | null) => void): void {
     this.#life.run(async () => {
-      const announcement = await this.#life.open('GET', { path: pathToBytes(this.#path) });
-      this.size = readAnnouncement(announcement).size;
+      const range = this.#range;
+      const announced = readAnnouncement(
+        await this.#life.open('GET', {
+          path: pathToBytes(this.#path),
+          start: range?.start,
+          end: range?.end ?? undefined,
+        }),
+      );
+      this.size = announced.size;
+      this.fileSize = range === null ? announced.size : announced.fileSize;
+      if (range === null) return;
+      if (announced.fileSize === null || partOf(range, announced.fileSize).length !== announced.size) {
+        throw new E2eeftpError('E2EEFTP_PROTOCOL', 'the server announced another part of the file');
+      }
     }, callback);
   }
 
@@ -87,6 +106,7 @@ export class RemoteReadStream extends Readable {
         const reply = await this.#life.side.finalReply();
         const { bytes, root } = await this.#life.side.received();
         checkReceived(reply, { bytes, root });
+        if (bytes !== this.size) throw new E2eeftpError('E2EEFTP_INTEGRITY', 'the length is not the announced one');
         const seconds = (performance.now() - this.#started) / 1000;
         this.result = { bytes, root: root.toString('hex'), resumedBytes: 0, seconds, path: this.#path };
         await this.#life.finish();
@@ -127,7 +147,7 @@ export class RemoteWriteStream extends Writable {
 
   /** The same stream for Web APIs. */
   toWeb(): WritableStream<Uint8Array> {
-    return Writable.toWeb(this) as WritableStream<Uint8Array>;
+    return toWebWritable(this);
   }
 
   override _construct(callback: (error?: Error | null) => void): void {

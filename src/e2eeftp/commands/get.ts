@@ -1,10 +1,12 @@
 /**
- * GET: fetches a file. `{path}` → 150 `{size, mtime, mode}` → body → 226 `{bytes, root}`.
+ * GET: fetches a file, or a part of it. `{path, start?, end?}` → 150 `{size, mtime, mtimeNs, mode, fileSize?}` → body →
+ * 226 `{bytes, root}`. `size`, `bytes` and `root` are those of the body.
  */
 import { E2eeftpError } from '../../errors.js';
 import { native, nativeSync } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { pathFromBytes, remoteBaseName } from '../../storage/path-text.js';
+import { partOf, readRange } from '../byte-range.js';
 import type { CommandReply } from '../command-registry.js';
 import type { RequestContext } from '../request-context.js';
 import { STATUS_TRANSFER_COMPLETE } from '../status.js';
@@ -14,6 +16,7 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
   context.require('read');
   const { input, exchange } = context;
   const path = input.bytes('path');
+  const range = readRange(input);
   const text = pathFromBytes(path);
   const source = await native(() => exchange.session.view.openSource(path)).catch((error: unknown) => {
     if (!E2eeftpError.is(error, 'E2EEFTP_NOT_FOUND')) throw error;
@@ -21,9 +24,19 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
     throw new E2eeftpError('E2EEFTP_NOT_FOUND', `File not found: ${name}`, { cause: error });
   });
   try {
-    const { size, modifiedMs, mode } = nativeSync(() => source.metadata);
-    const { bytes, root } = await exchange.sendFile(source, { size, mtime: modifiedMs, mode });
-    exchange.completed = { direction: 'out', path: text, bytes, root: root.toString('hex') };
+    const { size: fileSize, modifiedMs, modifiedNs, mode } = nativeSync(() => source.metadata);
+    const part = range === null ? { offset: 0, length: fileSize } : partOf(range, fileSize);
+    const times = { mtime: modifiedMs, mtimeNs: modifiedNs };
+    const members = { size: part.length, ...times, mode, ...(range === null ? {} : { fileSize }) };
+    const { bytes, root } = await exchange.sendFile(source, members, part);
+    const isWhole = part.length === fileSize;
+    exchange.completed = {
+      direction: 'out',
+      path: text,
+      bytes,
+      root: root.toString('hex'),
+      ...(isWhole ? {} : { offset: part.offset }),
+    };
     return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root };
   } finally {
     source.close();

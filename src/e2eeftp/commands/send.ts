@@ -2,7 +2,7 @@
  * SEND: stores a file. It appears under its name only when all of it arrived and was verified; until then, and after any
  * failure, what was there before stays as it was.
  *
- * `{path, size?, mtime?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?}` → 100 → body → 226
+ * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?}` → 100 → body → 226
  * `{bytes, root, path}`; `path` is the final name, which `rename` may have chosen.
  */
 import { E2eeftpError } from '../../errors.js';
@@ -14,6 +14,8 @@ import type { CommandReply } from '../command-registry.js';
 import { requireNothingAt } from '../name-reservation.js';
 import type { ReservedName } from '../name-reservation.js';
 import type { RequestContext } from '../request-context.js';
+import { readModified } from '../wire-time.js';
+import type { WireTime } from '../wire-time.js';
 import { STATUS_TRANSFER_COMPLETE } from '../status.js';
 
 /** How far the data must be on disk before SEND answers: nothing, the file, or the file and its directory entry. */
@@ -27,7 +29,7 @@ export async function sendCommand(context: RequestContext, durability: Durabilit
   const wanted = input.bytes('path');
   const size = input.count('size');
   const mode = input.count('mode', 0o7777);
-  const modifiedMs = input.time('mtime');
+  const modified = readModified(input);
   const makeParents = input.boolean('parents', false);
   const choice = input.choice('overwrite', ['replace', 'refuse', 'rename']);
   const overwrite = choice === 'replace' && grant.overwrite;
@@ -41,7 +43,7 @@ export async function sendCommand(context: RequestContext, durability: Durabilit
         ...(mode === null ? {} : { mode: mode & 0o777 }),
       }),
     );
-    const { bytes, root } = await receive(context, staged, size, modifiedMs, durability);
+    const { bytes, root } = await receive(context, staged, size, modified, durability);
     context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
     return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root, path: name.path };
   } finally {
@@ -67,12 +69,12 @@ async function receive(
   context: RequestContext,
   staged: NativeStaged,
   size: number | null,
-  modifiedMs: number | null,
+  modified: WireTime,
   durability: Durability,
 ): Promise<{ bytes: number; root: Buffer }> {
   try {
     const result = await context.exchange.receiveFile(staged, size);
-    await native(() => staged.commit({ durability, ...(modifiedMs === null ? {} : { modifiedMs }) }));
+    await native(() => staged.commit({ durability, ...modified }));
     return result;
   } catch (error) {
     // The first failure is the one to report; a staged file that can't be removed now is swept at the next start.

@@ -108,6 +108,7 @@ pub(crate) async fn pair_with(server: ServerLimits, client: ClientLimits) -> Pai
     // Getting connected is not what a short limit is about.
     let mut patient = ClientLimits::default();
     patient.stall_timeout = client.stall_timeout;
+    patient.keep_alive = client.keep_alive;
     let connecting = within(connect("127.0.0.1", listener.address().port(), patient));
     let client = connecting.await.unwrap().authenticate(&identity()).await.unwrap();
     let server = next(&listener).await.accept();

@@ -66,6 +66,20 @@ impl Lookup {
             Self::Walk => walk::open_strict(base, relative, flags),
         }
     }
+
+    /// As [`Lookup::open_strict`], but other mounted file systems are entered.
+    pub(crate) fn open_without_links(
+        self,
+        base: BorrowedFd<'_>,
+        relative: &[u8],
+        flags: OFlags,
+    ) -> rustix::io::Result<OwnedFd> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Openat2 => openat2::open_without_links(base, relative, flags),
+            Self::Walk => walk::open(base, relative, flags),
+        }
+    }
 }
 
 /// A root directory and the way to resolve beneath it.

@@ -28,6 +28,15 @@ pub(super) fn open_strict(
     resolve(base, relative, flags, resolve_flags)
 }
 
+/// See [`super::Lookup::open_without_links`].
+pub(super) fn open_without_links(
+    base: BorrowedFd<'_>,
+    relative: &[u8],
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
+    resolve(base, relative, flags, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
+}
+
 fn resolve(
     base: BorrowedFd<'_>,
     relative: &[u8],

@@ -23,4 +23,5 @@ mod space;
 mod staging;
 mod swap_race;
 mod sweep;
+mod tree;
 mod view;
