@@ -113,8 +113,8 @@ export declare class NativeListing {
 export declare class NativeSession {
   /** Copies within a view. */
   copy(transfer: NativeTransfer, view: NativeView, from: Uint8Array, to: Uint8Array, options: NativeCopyOptions): Promise<NativeCopyReport>
-  /** Length and root of a file. */
-  hash(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
+  /** Length and root of `length` bytes (-1: to the end) of a file from `offset` on. */
+  hash(transfer: NativeTransfer, source: NativeSource, offset: number, length: number): Promise<NativeBodyResult>
   /** Whether the peer has asked to stop a request without a body; never waits. */
   heardStop(stream: number): Promise<boolean>
   /** Asks the peer to stop a request without a body. */

@@ -14,7 +14,7 @@ export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
 export type { RequestArgs } from './e2eeftp/client/channel.js';
 export type { CopyOptions, CopyResult, MoveOptions } from './e2eeftp/client/copy.js';
 export { hashFile } from './e2eeftp/client/hash.js';
-export type { HashResult } from './e2eeftp/client/hash.js';
+export type { HashOptions, HashResult } from './e2eeftp/client/hash.js';
 export type { ListOptions } from './e2eeftp/client/list.js';
 export { ProgressReporter } from './e2eeftp/client/progress.js';
 export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';

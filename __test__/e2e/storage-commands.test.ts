@@ -118,6 +118,13 @@ test('hash: what b3sum prints, there and here', async (t) => {
   await writeFile(join(local, 'big'), randomBytes(5_000_000));
   const sent = await peer.send(join(local, 'big'), '/big');
   t.is((await peer.hash('/big')).root, sent.root);
+  await writeFile(join(root, 'f'), 'xabcx');
+  t.deepEqual(await peer.hash('/f', { start: 1, end: 3 }), { bytes: 3, root: known.abc });
+  t.deepEqual(await peer.hash('/f', { start: 5 }), { bytes: 0, root: known[''] });
+  t.is((await peer.hash('/f', { start: 4, end: 99 })).bytes, 1);
+  for (const wrong of [{ start: -1 }, { start: 0.5 }, { start: 3, end: 2 }, { end: Number.NaN }]) {
+    await fails(t, peer.hash('/f', wrong), 'E2EEFTP_INVALID_ARGUMENT', JSON.stringify(wrong));
+  }
   await fails(t, peer.hash('/'), 'E2EEFTP_IS_DIRECTORY');
   await fails(t, peer.hash('/gone'), 'E2EEFTP_NOT_FOUND');
   const missing = await fails(t, hashFile(join(local, 'gone')), 'E2EEFTP_NOT_FOUND');
@@ -166,9 +173,8 @@ test('each command needs its permissions, and HLIST shows it to nobody else', as
   }
 });
 
-test('the options of a key hold: overwriting, size, a root of its own, expiry', async (t) => {
-  const moment = Date.now() + 4_000;
-  const grant = { ...fullGrant, path: '/own', overwrite: false, maxSize: 5, expiresAt: new Date(moment) };
+test('the options of a key hold: overwriting, size, a root of its own', async (t) => {
+  const grant = { ...fullGrant, path: '/own', overwrite: false, maxSize: 5 };
   const { client, root } = await startPair(t, { grant });
   const outside = join(root, 'outside');
   await writeFile(outside, 'outside');
@@ -187,7 +193,20 @@ test('the options of a key hold: overwriting, size, a root of its own, expiry', 
   await fails(t, peer.move('/../outside', '/x'), 'E2EEFTP_BAD_PATH');
   await peer.copy('/a', '/c');
   t.is(await readFile(join(root, 'own', 'b'), 'utf8'), 'b');
-  await new Promise((resolve) => setTimeout(resolve, moment - Date.now() + 20));
+  t.deepEqual((await readdir(join(root, 'own'))).toSorted(), ['a', 'b', 'big', 'bigger', 'c', 'dir']);
+  t.deepEqual(await leftovers(root), []);
+});
+
+test('expires: none of them in a session that is open', async (t) => {
+  let moment = 0;
+  const authorizedClients = () => {
+    moment = Date.now() + 1_000;
+    return { ...fullGrant, expiresAt: new Date(moment) };
+  };
+  const { client, root } = await startPair(t, { authorizedClients });
+  await writeFile(join(root, 'a'), 'a');
+  const peer = await client();
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, moment - Date.now()) + 20));
   for (const late of [
     () => peer.mkdir('/x'),
     () => peer.move('/a', '/x'),
@@ -197,8 +216,7 @@ test('the options of a key hold: overwriting, size, a root of its own, expiry', 
   ]) {
     await fails(t, late(), 'E2EEFTP_EXPIRED', String(late));
   }
-  t.deepEqual((await readdir(join(root, 'own'))).toSorted(), ['a', 'b', 'big', 'bigger', 'c', 'dir']);
-  t.deepEqual(await leftovers(root), []);
+  t.deepEqual(await readdir(root), ['a']);
 });
 
 test('a read-only server makes, moves and copies nothing', async (t) => {
@@ -300,6 +318,8 @@ test('malformed arguments are refused and harm nothing', async (t) => {
     ['COPY', { from: path, to: Buffer.from('/x'), overwrite: 7 }],
     ['COPY', { from: [path], to: Buffer.from('/x') }],
     ['HASH', { path: 5 }],
+    ['HASH', { path, start: 3, end: 2 }],
+    ['HASH', { path, start: -1 }],
     ['SPACE', {}],
   ] as const) {
     await fails(t, peer.call(verb, args), 'E2EEFTP_BAD_REQUEST', `${verb} ${JSON.stringify(args)}`);

@@ -8,7 +8,7 @@ use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
-use crate::error::{IntoThrown, blocking, number, promise};
+use crate::error::{IntoThrown, blocking, len, number, optional_len, promise};
 use crate::file::{NativeSource, durability};
 use crate::session::{NativeBodyResult, NativeSession};
 use crate::storage::NativeView;
@@ -163,18 +163,22 @@ impl NativeSession {
         })
     }
 
-    /// Length and root of a file.
+    /// Length and root of `length` bytes (-1: to the end) of a file from `offset` on.
     #[napi]
     pub fn hash<'env>(
         &self,
         env: &'env Env,
         transfer: &NativeTransfer,
         source: &NativeSource,
+        offset: f64,
+        length: f64,
     ) -> napi::Result<PromiseRaw<'env, NativeBodyResult>> {
         let (session, transfer) = (self.session.clone(), transfer.transfer.clone());
-        let source = source.open()?;
+        let (source, offset) = (source.open()?, len(offset)?);
+        let end = optional_len(length)?.map_or(u64::MAX, |length| offset.saturating_add(length));
         promise(env, async move {
-            session.hash(&transfer, source).await.map(NativeBodyResult::from).or_throw()
+            let hashed = session.hash(&transfer, source, offset..end).await;
+            hashed.map(NativeBodyResult::from).or_throw()
         })
     }
 
@@ -212,6 +216,9 @@ pub fn hash_local<'env>(
     let source = source.open()?;
     promise(
         env,
-        blocking(move || hash_source(&transfer, &*source).map(NativeBodyResult::from).or_throw()),
+        blocking(move || {
+            let hashed = hash_source(&transfer, &*source, 0..u64::MAX);
+            hashed.map(NativeBodyResult::from).or_throw()
+        }),
     )
 }

@@ -2,6 +2,7 @@
 //! hashes. It runs on a blocking thread, takes a place among the pumps for as long as it lasts, can
 //! be ended by either side (`docs/PROTOCOL.md` §7.3), and ends with its connection.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use e2eeftp_core::crypto::RootHasher;
@@ -56,12 +57,17 @@ impl Session {
         .await
     }
 
-    /// Length and BLAKE3 root of `source`; `transfer` counts and cancels.
+    /// Length and BLAKE3 root of the bytes of `source` in `range`; `transfer` counts and cancels.
     ///
     /// # Errors
     /// As [`hash_source`]; [`Error::Closed`] when the connection ended before it began.
-    pub async fn hash(&self, transfer: &Transfer, source: Arc<dyn Source>) -> Result<BodyResult> {
-        self.run_job(transfer, move |transfer| hash_source(transfer, &*source)).await
+    pub async fn hash(
+        &self,
+        transfer: &Transfer,
+        source: Arc<dyn Source>,
+        range: Range<u64>,
+    ) -> Result<BodyResult> {
+        self.run_job(transfer, move |transfer| hash_source(transfer, &*source, range)).await
     }
 
     /// Whether the peer has asked to stop request `stream`, as far as has arrived; never waits. A
@@ -139,35 +145,40 @@ impl Session {
     }
 }
 
-/// Length and BLAKE3 root of a file, read once from start to end on the calling thread.
+/// Length and BLAKE3 root of the bytes of a file in `range`, as far as there are any, read once
+/// from start to end on the calling thread.
 ///
 /// # Errors
 /// [`Error::Aborted`] after a cancel of `transfer`; [`Error::Vfs`] when the file can't be read or
 /// changed meanwhile (`SourceChanged`).
-pub fn hash_source(transfer: &Transfer, source: &dyn Source) -> Result<BodyResult> {
+pub fn hash_source(
+    transfer: &Transfer,
+    source: &dyn Source,
+    range: Range<u64>,
+) -> Result<BodyResult> {
     let size = source.metadata().size;
-    transfer.set_total(Some(size));
+    let (start, end) = (range.start.min(size), range.end.min(size));
+    let total = end.saturating_sub(start);
+    transfer.set_total(Some(total));
     source.advise_sequential();
     let mut hasher = RootHasher::new();
-    let mut piece = vec![0; PIECE_LEN];
+    let mut buffer = vec![0; PIECE_LEN];
     let mut bytes = 0;
-    loop {
+    while bytes < total {
         if transfer.is_cancelled() {
             return Err(Error::Aborted);
         }
-        let count = source.read_at(&mut piece, bytes)?;
-        hasher.update(&piece[..count]);
+        let len = usize::try_from(total - bytes).unwrap_or(PIECE_LEN).min(PIECE_LEN);
+        let piece = &mut buffer[..len];
+        let count = source.read_at(piece, start + bytes)?;
+        if count < len {
+            let kind = e2eeftp_vfs::ErrorKind::SourceChanged;
+            return Err(e2eeftp_vfs::Error::new(kind, "read").into());
+        }
+        hasher.update(piece);
         bytes += count as u64;
         transfer.add(count as u64);
-        // A file that grows as fast as it is read has no end.
-        if count < piece.len() || bytes > size {
-            break;
-        }
     }
     source.check_unchanged()?;
-    if bytes != size {
-        let kind = e2eeftp_vfs::ErrorKind::SourceChanged;
-        return Err(e2eeftp_vfs::Error::new(kind, "read").into());
-    }
     Ok(BodyResult { bytes, root: hasher.finalize() })
 }

@@ -6,6 +6,7 @@
 mod common;
 
 use std::fs;
+use std::ops::Range;
 use std::sync::Arc;
 
 use common::files::{Gate, MemorySource, content};
@@ -13,6 +14,9 @@ use common::{NO_LIMIT, pair, pair_with, root, say, until, within};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_net::{ClientLimits, Error, Phase, ServerLimits, Session, Transfer};
 use e2eeftp_vfs::{CopyOptions, ErrorKind, Grant, LocalStorage, VPath, View};
+
+/// The whole file.
+const ALL: Range<u64> = 0..u64::MAX;
 
 fn path(text: &str) -> VPath {
     VPath::parse(text.as_bytes()).unwrap()
@@ -34,12 +38,29 @@ async fn a_hash_is_what_b3sum_prints() {
     for len in [0, 1, 1024, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (5 << 20) + 3] {
         let bytes = content(len, "hash");
         let transfer = Transfer::new();
-        let hashed = pair.server.hash(&transfer, MemorySource::shared(&bytes));
+        let hashed = pair.server.hash(&transfer, MemorySource::shared(&bytes), ALL);
         let result = within(hashed).await.unwrap();
         assert_eq!((result.bytes, result.root), (len as u64, root(&bytes)));
         let progress = transfer.progress();
         assert_eq!((progress.transferred, progress.total), (len as u64, Some(len as u64)));
         assert_eq!(progress.phase, Phase::Done);
+    }
+    pair.check_usable().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_has_the_hash_of_its_bytes() {
+    let pair = pair().await;
+    let bytes = content((3 << 20) + 7, "part");
+    let len = bytes.len() as u64;
+    for range in [0..1, 5..(1 << 20) + 5, 1..len, len - 1..len, len..len, 7..7, len + 9..len + 10] {
+        let transfer = Transfer::new();
+        let source = MemorySource::shared(&bytes);
+        let result = within(pair.server.hash(&transfer, source, range.clone())).await.unwrap();
+        let at = |offset: u64| usize::try_from(offset.min(len)).unwrap();
+        let part = &bytes[at(range.start)..at(range.end)];
+        assert_eq!((result.bytes, result.root), (part.len() as u64, root(part)), "{range:?}");
+        assert_eq!(transfer.progress().total, Some(part.len() as u64));
     }
     pair.check_usable().await;
 }
@@ -53,7 +74,7 @@ async fn a_source_that_changes_has_no_hash() {
         fs::write(&file, b"before").unwrap();
         let source = Arc::from(e2eeftp_vfs::local::open_source(&file).unwrap());
         fs::write(&file, change).unwrap();
-        let error = within(pair.server.hash(&Transfer::new(), source)).await.unwrap_err();
+        let error = within(pair.server.hash(&Transfer::new(), source, ALL)).await.unwrap_err();
         assert!(
             matches!(&error, Error::Vfs(error) if error.kind() == ErrorKind::SourceChanged),
             "{error}"
@@ -100,7 +121,7 @@ async fn a_job_waits_for_its_place_among_the_pumps() {
     let source = MemorySource::held_at(&bytes, 0, &gate);
     let run = |transfer: &Transfer, source| {
         let (server, transfer) = (pair.server.clone(), transfer.clone());
-        tokio::spawn(async move { server.hash(&transfer, source).await })
+        tokio::spawn(async move { server.hash(&transfer, source, ALL).await })
     };
     let first = run(&held, source);
     gate.reached().await;
@@ -123,7 +144,7 @@ async fn a_cancel_is_heard_between_two_pieces() {
     let (server, source) = (pair.server.clone(), MemorySource::held_at(&bytes, 1 << 20, &gate));
     let job = {
         let transfer = transfer.clone();
-        tokio::spawn(async move { server.hash(&transfer, source).await })
+        tokio::spawn(async move { server.hash(&transfer, source, ALL).await })
     };
     gate.reached().await;
     transfer.cancel();
@@ -142,7 +163,7 @@ async fn a_job_ends_with_its_connection() {
     let (server, source) = (pair.server.clone(), MemorySource::held_at(&bytes, 1 << 20, &gate));
     let job = {
         let transfer = transfer.clone();
-        tokio::spawn(async move { server.hash(&transfer, source).await })
+        tokio::spawn(async move { server.hash(&transfer, source, ALL).await })
     };
     gate.reached().await;
     pair.server.destroy();
@@ -219,7 +240,7 @@ async fn messages_go_out_while_a_job_runs() {
     let bytes = content(100, "keep-alive");
     let gate = Gate::default();
     let (server, source) = (pair.server.clone(), MemorySource::held_at(&bytes, 0, &gate));
-    let job = tokio::spawn(async move { server.hash(&Transfer::new(), source).await });
+    let job = tokio::spawn(async move { server.hash(&Transfer::new(), source, ALL).await });
     gate.reached().await;
     say(&pair.server, &pair.client, b"still at it").await;
     within(pair.client.stop_request(1)).await.unwrap();

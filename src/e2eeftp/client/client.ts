@@ -19,7 +19,7 @@ import { copyName, moveName } from './copy.js';
 import type { CopyOptions, CopyResult, MoveOptions } from './copy.js';
 import { getFile } from './get.js';
 import { hashRemote } from './hash.js';
-import type { HashResult } from './hash.js';
+import type { HashOptions, HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import { listTree } from './list-tree.js';
@@ -31,7 +31,6 @@ import type { SpaceResult } from './space.js';
 import { RemoteReadStream, RemoteWriteStream } from './streams.js';
 import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
-import type { WorkOptions } from './work-progress.js';
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -150,8 +149,8 @@ export class Client {
     return copyName(this.#channel, from, to, options);
   }
 
-  /** Length and BLAKE3 root of a file, computed on the server. */
-  hash(path: string, options: WorkOptions = {}): Promise<HashResult> {
+  /** Length and BLAKE3 root of a file, or of its bytes from `start` to `end`, computed on the server. */
+  hash(path: string, options: HashOptions = {}): Promise<HashResult> {
     return hashRemote(this.#channel, path, options);
   }
 

@@ -19,10 +19,20 @@ export interface HashResult {
   readonly root: string;
 }
 
+/** Options of `client.hash`. */
+export interface HashOptions extends WorkOptions {
+  /** First byte that is hashed. @default 0 */
+  readonly start?: number;
+  /** Last byte that is hashed, inclusive as in Node's `fs.createReadStream`. @default the last one of the file */
+  readonly end?: number;
+}
+
 /** Lets the server hash one of its files; see `Client.hash`. */
-export async function hashRemote(channel: Channel, path: string, options: WorkOptions): Promise<HashResult> {
+export async function hashRemote(channel: Channel, path: string, options: HashOptions): Promise<HashResult> {
+  const { start, end } = options;
+  checkRange(start, end);
   return trackWork(path, options, async (request) => {
-    const reply = await channel.request('HASH', { path: pathToBytes(path) }, request);
+    const reply = await channel.request('HASH', { path: pathToBytes(path), start, end }, request);
     return readHash(reply);
   });
 }
@@ -54,6 +64,11 @@ export async function hashFile(path: string, options: { readonly signal?: AbortS
   } finally {
     signal?.removeEventListener('abort', cancel);
   }
+}
+
+function checkRange(start = 0, end = Number.MAX_SAFE_INTEGER): void {
+  const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start;
+  if (!isRange) throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'start and end must be positions, in this order');
 }
 
 function readHash(reply: Reply): HashResult {
