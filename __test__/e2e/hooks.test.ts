@@ -101,6 +101,44 @@ test('deny: its status and text, nothing has happened, the session lives', async
   t.true((await peer.commands()).length > 5);
 });
 
+test('a text of any length and kind reaches the client in part, and the session lives', async (t) => {
+  const { server, peer } = await scene(t);
+  for (const text of ['x'.repeat(100_000), `x${'😀'.repeat(50_000)}`, '\ud800', '\n', 'a\0b']) {
+    server.command('MINE', { summary: 'x', handler: () => ({}) });
+    let denied = false;
+    server.before('MINE', () => {
+      if (denied) return allow();
+      denied = true;
+      return deny(403, text);
+    });
+    const error = await fails(t, peer.call('MINE'), 'E2EEFTP_NOT_PERMITTED');
+    t.true(error.message.length <= 1_000);
+    await peer.call('MINE');
+  }
+});
+
+test('a grant that ends while a hook decides permits nothing any more', async (t) => {
+  let moment = 0;
+  const { server, peer } = await scene(t, {
+    authorizedClients: () => {
+      moment ||= Date.now() + 3_000;
+      return { ...fullGrant, expiresAt: new Date(moment) };
+    },
+  });
+  let handled = 0;
+  server.command('MINE', { summary: 'x', handler: () => void (handled += 1) });
+  let verdict = allow();
+  server.before('MINE', async () => {
+    await until(() => Date.now() > moment, 30_000);
+    return verdict;
+  });
+  const [first, second] = [peer.call('MINE'), peer.call('MINE')];
+  await fails(t, first, 'E2EEFTP_EXPIRED');
+  verdict = supply({ secret: 1 });
+  await fails(t, second, 'E2EEFTP_EXPIRED');
+  t.is(handled, 0);
+});
+
 test('deny, rewrite and supply check what they are given', (t) => {
   const bad: (() => unknown)[] = [
     () => deny(200, 'x'),
@@ -320,7 +358,7 @@ test('a supplied file of another length than announced never arrives', async (t)
   for (const path of Object.keys(bodies)) {
     await fails(t, peer.get(path, join(local, 'target')), 'E2EEFTP_SERVER_ERROR', path);
   }
-  t.is(errors.length, Object.keys(bodies).length);
+  await until(() => errors.length === Object.keys(bodies).length);
   t.false((await readdir(local)).includes('target'));
   t.deepEqual(await leftovers(local), []);
   t.is((await peer.call('HLIST')).status, 200);

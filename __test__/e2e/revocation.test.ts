@@ -164,7 +164,7 @@ test('a file that is gone for good ends everybody', async (t) => {
 test('expires: a transfer that has begun may end, and an idle session may do nothing more', async (t) => {
   let moment = 0;
   const authorizedClients = (): Grant => {
-    moment ||= Date.now() + 3_000;
+    moment ||= Date.now() + 6_000;
     return { ...fullGrant, expiresAt: new Date(moment) };
   };
   const { server, client, root } = await startPair(t, { authorizedClients });

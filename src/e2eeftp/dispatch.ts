@@ -123,11 +123,9 @@ class RunningRequest {
 
   async #handle(): Promise<HandlerResult> {
     const { verb, args } = this.#request;
-    const { grant } = this.#exchange.session;
     const command = this.#registry.get(verb);
     if (command?.handler !== undefined) this.hooked = HookedRequest.of(this.#hooks, this.#request, this.#exchange);
-    if (isExpired(grant))
-      throw new E2eeftpError('E2EEFTP_EXPIRED', 'Not permitted: the access of this key has expired');
+    this.#requireAccess();
     if (command === undefined) throw new E2eeftpError('E2EEFTP_UNKNOWN_COMMAND', 'Invalid Command');
     if (command.handler === undefined) throw new E2eeftpError('E2EEFTP_NOT_IMPLEMENTED', 'Command not implemented');
     const asked = new RequestContext(verb, args, this.#exchange);
@@ -135,8 +133,18 @@ class RunningRequest {
     if (permission !== null) asked.require(permission);
     if (this.hooked === null) return command.handler(asked);
     const decided = await this.hooked.before();
+    // Hooks take their time: the grant may have ended meanwhile.
+    this.#requireAccess();
     const context = new RequestContext(verb, decided.args, this.#exchange);
     return decided.supplied === null ? command.handler(context) : answerSupplied(context, decided.supplied);
+  }
+
+  #requireAccess(): void {
+    const { grant, signal } = this.#exchange.session;
+    signal.throwIfAborted();
+    if (isExpired(grant)) {
+      throw new E2eeftpError('E2EEFTP_EXPIRED', 'Not permitted: the access of this key has expired');
+    }
   }
 }
 
@@ -199,5 +207,8 @@ function isFailure(status: number | undefined): status is number {
 
 /** An error's message may come from anywhere: made fit for a reply. */
 function wireText(message: string): string {
-  return displayName(message).slice(0, MAX_TEXT);
+  // The cut may go through a character.
+  return displayName(message)
+    .slice(0, MAX_TEXT)
+    .replace(/[\ud800-\udbff]$/, '');
 }

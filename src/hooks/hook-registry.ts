@@ -51,17 +51,17 @@ export class HookRegistry {
 
   /** Adds a before hook. @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for a name that can't be a verb or `*`. */
   addBefore(name: string, hook: BeforeHook): void {
-    this.#before.push({ name: checkName(name, hook), hook });
+    this.#before.push({ name: hookName(name, hook), hook });
   }
 
   /** Adds an after hook; as {@link addBefore}. */
   addAfter(name: string, hook: AfterHook): void {
-    this.#after.push({ name: checkName(name, hook), hook });
+    this.#after.push({ name: hookName(name, hook), hook });
   }
 
-  /** The names that hooks were added for, without `*`. */
+  /** The names that hooks were added for: verbs in upper case, and `*`. */
   names(): string[] {
-    return [...this.#before, ...this.#after].map(({ name }) => name).filter((name) => name !== '*');
+    return [...this.#before, ...this.#after].map(({ name }) => name);
   }
 
   /** Whether there is a hook for a verb in upper case. */
@@ -128,7 +128,8 @@ function moved(operation: Operation, { path, target }: Rewritten): Operation {
   });
 }
 
-function checkName(name: unknown, hook: unknown): string {
+/** The name of a hook in upper case. @throws as {@link HookRegistry.addBefore}. */
+export function hookName(name: unknown, hook: unknown): string {
   const upper = typeof name === 'string' ? name.toUpperCase() : '';
   if (!nameShape.test(upper)) throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a hook is for a verb, or for *');
   if (typeof hook !== 'function') throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'a hook must be a function');

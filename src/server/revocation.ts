@@ -43,7 +43,11 @@ export class Revocation {
 
   /** Begins to watch. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.#look(), WATCH_MS).unref();
+    let looking: Promise<void> | null = null;
+    // A look that takes long, at a file system that hangs say, is the only one.
+    this.#timer ??= setInterval(() => {
+      looking ??= this.#look().finally(() => (looking = null));
+    }, WATCH_MS).unref();
   }
 
   /** Ends watching. */

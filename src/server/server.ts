@@ -14,7 +14,7 @@ import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
 import type { RequestContext } from '../e2eeftp/request-context.js';
-import { HookRegistry } from '../hooks/hook-registry.js';
+import { HookRegistry, hookName } from '../hooks/hook-registry.js';
 import type { AfterHook, BeforeHook } from '../hooks/hook-registry.js';
 import type { AuthorizedClients } from '../identity/authorized-clients.js';
 import type { Identity } from '../identity/identity.js';
@@ -114,8 +114,9 @@ export class Server extends StorageCommands {
    * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for something else, and while listening for a verb that is not there.
    */
   before(operation: string, hook: BeforeHook): this {
-    this.#hooks.addBefore(operation, hook);
-    if (this.#listening !== null) this.#checkHooks();
+    const name = hookName(operation, hook);
+    if (this.#listening !== null) this.#checkHooks([name]);
+    this.#hooks.addBefore(name, hook);
     return this;
   }
 
@@ -124,8 +125,9 @@ export class Server extends StorageCommands {
    * it throws is logged and emitted as `error`. As {@link before} otherwise.
    */
   after(operation: string, hook: AfterHook): this {
-    this.#hooks.addAfter(operation, hook);
-    if (this.#listening !== null) this.#checkHooks();
+    const name = hookName(operation, hook);
+    if (this.#listening !== null) this.#checkHooks([name]);
+    this.#hooks.addAfter(name, hook);
     return this;
   }
 
@@ -231,7 +233,7 @@ export class Server extends StorageCommands {
     this.#events.start();
     const { identity, root, admission, clients } = this.#require();
     const { limits, listen, logger } = this.#options;
-    this.#checkHooks();
+    this.#checkHooks(this.#hooks.names());
     await this.#listeners.bind(identity, listen, limits);
     if (clients !== null) {
       const sessions = (): readonly Session[] => this.sessions;
@@ -309,10 +311,10 @@ export class Server extends StorageCommands {
   }
 
   /** A hook for a verb that is misspelt would never run. */
-  #checkHooks(): void {
-    const missing = this.#hooks.names().find((name) => this.#registry.get(name) === undefined);
+  #checkHooks(operations: readonly string[]): void {
+    const missing = operations.find((name) => name !== '*' && this.#registry.get(name) === undefined);
     if (missing === undefined) return;
-    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `there is a hook for ${missing}, which is no command`);
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `a hook is for ${missing}, which is no command`);
   }
 
   #require(): Prepared {
