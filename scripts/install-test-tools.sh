@@ -11,6 +11,7 @@
 #   mount           small and read-only file systems for the storage tests
 #   bash, bash-completion, zsh, fish  the completion is tested in them
 #   mandoc          reads the manual page
+#   util-linux      prlimit takes descriptors away from a server
 set -eu
 
 packages=''
@@ -24,6 +25,7 @@ need bash bash
 need zsh zsh
 need fish fish
 need mandoc mandoc
+need prlimit util-linux
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client

@@ -18,7 +18,7 @@ const GENERATED = ['index.js', 'index.d.ts'];
 /** Each is one check: it passes when its command, a script of package.json, ends with 0. */
 const LINTS = ['lint:rustfmt', 'lint:clippy', 'lint:oxlint', 'lint:prettier', 'lint:knip', 'lint:publint', 'lint:attw'];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
-const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'bash', 'zsh', 'fish', 'mandoc'];
+const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'bash', 'zsh', 'fish', 'mandoc', 'prlimit'];
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
