@@ -18,6 +18,7 @@
 #   bash, bash-completion, zsh, fish  the completion is tested in them
 #   mandoc          reads the manual page
 #   btrfs-progs     a file system on which copies share their blocks
+#   util-linux      prlimit takes descriptors away from a server
 set -eu
 
 packages=''
@@ -36,6 +37,7 @@ need bash bash
 need zsh zsh
 need fish fish
 need mandoc mandoc
+need prlimit util-linux
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 need mkfs.btrfs btrfs-progs
 if [ "${1:-}" = --bench ]; then

@@ -42,6 +42,7 @@ const TEST_TOOLS = [
   'fish',
   'mandoc',
   'mkfs.btrfs',
+  'prlimit',
 ];
 /** A file that tests give to one of them. */
 const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';

@@ -38,7 +38,6 @@ const rows = {
   E2EEFTP_AUTH_REFUSED:       { status: 401,  exitCode: 4,   blame: 'caller',      retry: false },
   E2EEFTP_SERVER_KEY_UNKNOWN: { status: null, exitCode: 4,   blame: 'caller',      retry: false },
   E2EEFTP_SERVER_KEY_CHANGED: { status: null, exitCode: 4,   blame: 'peer',        retry: false },
-  E2EEFTP_REFUSED:            { status: null, exitCode: 4,   blame: 'peer',        retry: false },
   E2EEFTP_INCOMPATIBLE:       { status: null, exitCode: 12,  blame: 'peer',        retry: false },
   E2EEFTP_NO_BINARY:          { status: null, exitCode: 12,  blame: 'environment', retry: false },
   E2EEFTP_NOT_PERMITTED:      { status: 403,  exitCode: 5,   blame: 'caller',      retry: false },

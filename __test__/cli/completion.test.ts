@@ -172,6 +172,21 @@ test('a server that is not trusted is not asked, and nothing is saved; what fail
   }
 });
 
+test('known servers are peers, with their port where it is not the usual one', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const made = await box.run(['keygen', 'k']);
+  for (const name of ['files.example.org', 'other.example.org:6001', '[2001:db8::7]']) {
+    t.is((await box.run(['trust', name, made.stdout.trim()])).code, 0, name);
+  }
+  const complete = async (...words: string[]): Promise<string[]> =>
+    (await box.run(['__complete', ...words])).stdout.split('\n').slice(0, -2);
+  t.deepEqual(await complete('ls', ':'), ['files.example.org:', '[2001:db8::7]:']);
+  t.deepEqual(await complete('ls', '-P', '6001', ':o'), ['other.example.org:']);
+  t.deepEqual(await complete('commands', ':'), ['files.example.org', 'other.example.org:6001', '[2001:db8::7]']);
+  t.deepEqual(await complete('ls', '-P', ':'), []);
+});
+
 test('a server that does not answer costs a moment, not the patience of the person', async (t) => {
   const box = await world(t);
   const silent = createServer(() => undefined).listen(0, '127.0.0.1');

@@ -165,9 +165,13 @@ test('server.toml in the data directory, or --config: serve and authorize go by 
   t.is((await box.run(['send', 'a', '127.0.0.1:a', ...at])).code, 5, 'read-only by the file');
   run.kill('SIGTERM');
   t.is((await run.result).code, 0);
-  box.write('other.toml', `data = "d"\nroot = "store"\nlog-level = "silent"\nquiet = true\n`);
+  box.write(
+    'other.toml',
+    `data = "d"\nroot = "store"\nauthorized = "d/keys/clients.pub"\ndurability = "dir"\nidle-timeout = 0\nmax-transfers = 1\nlog-level = "silent"\nquiet = true\n`,
+  );
   const second = await box.serve(['--config', 'other.toml', '--no-read-only']);
   t.is(second.fingerprint, result.fingerprint, 'the data directory of the file');
+  t.is((await box.run(['send', 'a', '127.0.0.1:a', ...second.at])).code, 0);
   await second.stop();
   t.is((await second.run.result).stderr, '', 'silent and quiet by the file');
 });

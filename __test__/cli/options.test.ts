@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addGlobalOptions, resolveGlobalOptions } from '../../dist/cli/global-options.js';
 import { isLoopback, parseListenAddress } from '../../dist/cli/listen-address.js';
 import { timeLimits } from '../../dist/cli/open-client.js';
+import { serverLimits } from '../../dist/cli/server-limits.js';
 import { colorAllowed } from '../../dist/cli/output.js';
 import { addTransferOptions, readTransferOptions } from '../../dist/cli/transfer-options.js';
 import type { GlobalOptions } from '../../dist/cli/global-options.js';
@@ -145,6 +146,31 @@ test('listen addresses', (t) => {
   }
   t.true(isLoopback('127.0.0.1') && isLoopback('::1') && isLoopback('localhost') && isLoopback('127.9.9.9'));
   t.false(isLoopback('0.0.0.0') || isLoopback('::') || isLoopback('127.example.org'));
+});
+
+test('limits of serve are those of the library; what nobody gave is left to it', (t) => {
+  t.deepEqual(serverLimits({}), {});
+  const options = {
+    maxConnections: 1,
+    maxHalfOpen: 2,
+    maxTransfers: 3,
+    handshakesPerSecond: 0,
+    handshakeBurst: 5,
+    handshakeTimeout: 0.0001,
+    idleTimeout: 0,
+    stallTimeout: 2.5,
+    logLevel: 'info',
+  };
+  t.deepEqual(serverLimits(options), {
+    maxConnections: 1,
+    maxHalfOpen: 2,
+    maxTransfers: 3,
+    handshakesPerSecond: 0,
+    handshakeBurst: 5,
+    handshakeTimeoutMs: 1,
+    idleTimeoutMs: 0,
+    stallTimeoutMs: 2500,
+  });
 });
 
 test('colour follows --no-color, NO_COLOR and TERM', (t) => {

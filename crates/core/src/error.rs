@@ -150,7 +150,9 @@ impl Error {
                 "E2EEFTP_INTEGRITY"
             }
             Self::Peer(_) => "E2EEFTP_PROTOCOL",
-            Self::Refused(_) => "E2EEFTP_REFUSED",
+            Self::Refused(Refusal::General) => "E2EEFTP_AUTH_REFUSED",
+            Self::Refused(Refusal::Busy) => "E2EEFTP_RATE_LIMITED",
+            Self::Refused(Refusal::ShuttingDown) => "E2EEFTP_SHUTTING_DOWN",
             Self::WeakKey(_) => "E2EEFTP_WEAK_KEY",
             Self::KeyFile(KeyFault::Encrypted) => "E2EEFTP_KEY_ENCRYPTED",
             Self::KeyFile(KeyFault::WrongPassphrase) => "E2EEFTP_WRONG_PASSPHRASE",
