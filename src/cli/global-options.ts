@@ -83,7 +83,7 @@ const OPTIONS: readonly GlobalOption[] = [
   {
     key: 'passphraseFile',
     flags: '--passphrase-file <file>',
-    description: 'its first line opens the private key; no prompt',
+    description: 'its first line opens the private key, as E2EEFTP_PASSPHRASE does; no prompt',
     environment: 'E2EEFTP_PASSPHRASE_FILE',
     parse: text,
   },
