@@ -99,7 +99,49 @@ test('a server that becomes another one between two identities sees no more of t
   t.is(connections, 2);
 });
 
-test('an agent that is locked or has lost the key: the next identity is tried', async (t) => {
+test('a forged refusal makes the client show its next identity, to the same server only', async (t) => {
+  const shown: string[] = [];
+  const { address, server, identity } = await startPair(t, {
+    authorizedClients: (key) => {
+      shown.push(key.fingerprint);
+      return fullGrant;
+    },
+  });
+  const helloLength = 4 + 1536;
+  let connections = 0;
+  const relay = createTcpServer((socket) => {
+    connections += 1;
+    const isForged = connections === 1;
+    const upstream = connectTcp(address.port, address.host);
+    let passed = 0;
+    socket.on('error', () => upstream.destroy());
+    upstream.on('error', () => socket.destroy()).pipe(socket, { end: !isForged });
+    if (!isForged) socket.pipe(upstream);
+    else {
+      socket.on('data', (chunk) => {
+        passed += chunk.length;
+        if (passed <= helloLength) upstream.write(chunk);
+        else socket.end(Buffer.from('5300000400000001', 'hex'));
+      });
+    }
+    socket.on('close', () => upstream.destroy());
+  });
+  relay.listen(0, '127.0.0.1');
+  t.teardown(() => relay.close());
+  await until(() => relay.listening);
+  const { port } = relay.address() as AddressInfo;
+  const client = await connect({
+    host: '127.0.0.1',
+    port,
+    serverKey: server.fingerprint,
+    identity: [Identity.generate(), identity],
+  });
+  t.deepEqual(shown, [identity.publicKey.fingerprint]);
+  await client.close();
+  t.is(connections, 2);
+});
+
+test('an agent that has lost the key: the next identity is tried', async (t) => {
   const agent = await SshAgent.start(t);
   agent.add('gone', 'ed25519');
   const { address, server, identity: friend } = await startPair(t);

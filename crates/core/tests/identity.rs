@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use common::{SeededRandom, identity};
 use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer as _};
 use e2eeftp_core::{Error, KeyFault, Random as _, WeakKey};
+use proptest::prelude::*;
 
 fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
@@ -367,4 +368,38 @@ fn debug_output_has_no_secret() {
     let shown = format!("{key:?}");
     assert!(shown.contains("SHA256:"));
     assert!(!shown.contains(&hex::encode(seed)) && !shown.contains(&format!("{:?}", &seed[..4])));
+}
+
+proptest! {
+    /// A key file that somebody else made is read or refused, and never more than that.
+    #[test]
+    fn changed_key_files_never_panic(
+        which in 0..2usize,
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let plain = identity("somebody").to_openssh("comment").unwrap();
+        let mut bytes = unpem(if which == 0 { &plain } else { ONE_ROUND });
+        for (at, value) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        for len in [bytes.len(), cut.index(bytes.len())] {
+            let text = pem("OPENSSH PRIVATE KEY", &bytes[..len]);
+            if let Ok(key) = IdentityKey::from_text(text.as_bytes(), None) {
+                prop_assert_eq!(key.public_key(), &IdentityKey::public_half(text.as_bytes()).unwrap());
+            }
+            drop(IdentityKey::public_half(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn random_bytes_behind_the_magic_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let bytes = [b"openssh-key-v1\0", &bytes[..]].concat();
+        let text = pem("OPENSSH PRIVATE KEY", &bytes);
+        prop_assert!(IdentityKey::from_text(text.as_bytes(), Some(b"x")).is_err());
+        prop_assert!(IdentityKey::public_half(text.as_bytes()).is_err());
+    }
 }
