@@ -1,0 +1,119 @@
+//! Where fuzzing starts: one well-formed input for each way into each target.
+
+use e2eeftp_core::handshake::{Refusal, refusal_record};
+
+use crate::peers::{Kind, identity};
+
+const KINDS: [(u8, &str, Kind); 3] =
+    [(0, "aes", Kind::Aes), (1, "chacha", Kind::ChaCha), (2, "joined", Kind::Joined)];
+
+/// Target, name and content of every seed.
+pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
+    let mut out = Vec::new();
+    handshake(&mut out);
+    records(&mut out);
+    keys(&mut out);
+    for (name, path) in [
+        ("root", &b"/"[..]),
+        ("nested", b"/in/acme/report.pdf"),
+        ("dots", b"a//./b/"),
+        ("parent", b"/a/../b"),
+        ("reserved", b"/.e2eeftp-x.part"),
+        ("bytes", b"/\xff\x01\\"),
+    ] {
+        out.push(("vpath", name.into(), path.to_vec()));
+    }
+    out.push(("stream_end", "end".into(), vec![1; 40]));
+    out.push(("stream_end", "reason".into(), vec![0, 6]));
+    out
+}
+
+fn handshake(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
+    for (byte, name, kind) in KINDS {
+        let transcript = kind.recorded();
+        let (m4, m5) = transcript.inner_flights();
+        let with = |mode: u8, bytes: &[u8]| [&[byte, mode][..], bytes].concat();
+        out.push(("client_hello", name.into(), transcript.m1.clone()));
+        out.push(("server_hello", name.into(), [&[byte][..], &transcript.m3].concat()));
+        for (target, inner, record) in
+            [("server_auth", &m4, &transcript.m4), ("client_auth", &m5, &transcript.m5)]
+        {
+            let pad = usize::from(u16::from_be_bytes([inner[2], inner[3]]));
+            out.push((target, format!("{name}-content"), with(0, &inner[8..1024 - pad])));
+            out.push((target, format!("{name}-inner"), with(1, inner)));
+            out.push((target, format!("{name}-record"), with(2, record)));
+        }
+        for (state, record) in transcript.messages().into_iter().enumerate() {
+            let state = u8::try_from(state).unwrap();
+            out.push(("handshake_states", format!("{name}-{state}"), with(state, record)));
+        }
+        out.push(("handshake", name.into(), vec![byte]));
+    }
+    let refusal = refusal_record(Refusal::Busy);
+    out.push(("server_hello", "refusal".into(), [&[0][..], &refusal].concat()));
+    out.push(("server_auth", "refusal".into(), [&[0, 2][..], &refusal].concat()));
+}
+
+fn records(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
+    for (name, header) in [
+        ("clear", [0x51, 0, 6, 0]),
+        ("protected", [0x52, 4, 0x10, 0x18]),
+        ("refusal", [0x53, 0, 0, 4]),
+        ("unknown", [0x54, 0, 0, 24]),
+    ] {
+        out.push(("record_header", name.into(), header.to_vec()));
+    }
+    let inner = |kind: u8, stream: u8, content: &[u8], pad: u8| {
+        let mut out = vec![kind, 0, 0, pad, 0, 0, 0, stream];
+        out.extend_from_slice(content);
+        out.extend(std::iter::repeat_n(0, usize::from(pad)));
+        out
+    };
+    let session = [
+        inner(1, 0, b"\xa1\x62id\x01", 10),
+        inner(2, 1, b"content", 0),
+        inner(6, 0, b"", 56),
+        inner(3, 1, &[7; 40], 0),
+        inner(4, 2, &[0, 2], 0),
+        inner(5, 3, &[0, 1], 0),
+        inner(7, 0, &[0, 0], 54),
+        inner(2, 1, b"too late", 0),
+    ];
+    for byte in 0..2 {
+        let mut seed = vec![byte];
+        for inner in &session {
+            seed.extend_from_slice(&u16::try_from(inner.len()).unwrap().to_be_bytes());
+            seed.extend_from_slice(inner);
+        }
+        out.push(("records", format!("session-{byte}"), seed));
+    }
+    out.push((
+        "records",
+        "handshake-type".into(),
+        [&[0, 0, 9][..], &inner(0x20, 0, b"x", 0)].concat(),
+    ));
+}
+
+fn keys(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
+    let key = identity("client identity");
+    let public = key.public_key();
+    for (name, text) in [
+        ("openssh", public.to_openssh_line("comment")),
+        ("spki", public.to_spki_pem()),
+        ("base64", public.to_base64()),
+        ("rsa", "ssh-rsa AAAAB3NzaC1yc2E= x".into()),
+    ] {
+        out.push(("public_key", name.into(), [&[0][..], text.as_bytes()].concat()));
+    }
+    out.push(("public_key", "blob".into(), [&[1][..], &public.to_ssh_blob()].concat()));
+    out.push(("public_key", "bytes".into(), [&[2][..], public.as_bytes()].concat()));
+    for (name, mode, text) in
+        [("openssh", 1, key.to_openssh("comment")), ("pkcs8", 2, key.to_pkcs8_pem())]
+    {
+        out.push(("private_key", name.into(), [&[0][..], text.as_bytes()].concat()));
+        let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+        use base64::Engine as _;
+        let der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+        out.push(("private_key", format!("{name}-inside"), [&[mode][..], &der].concat()));
+    }
+}
