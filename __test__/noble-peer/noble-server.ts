@@ -16,8 +16,10 @@ import { StreamEnded, Wire } from './wire.js';
 
 export interface NobleServerOptions extends Partial<ServerOptions> {
   /** What to do with a session instead of answering requests for files. */
-  serve?: (session: NobleSession, server: NobleServer) => Promise<void>;
+  serve?: Serve;
 }
+
+export type Serve = (session: NobleSession, server: NobleServer) => Promise<void>;
 
 /** The refusal of §1.2. */
 const REFUSAL = Uint8Array.of(KIND.refusal, 0, 0, 4, 0, 0, 0, 1);

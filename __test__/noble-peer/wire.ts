@@ -24,6 +24,8 @@ export class Wire {
   readonly socket: Socket;
   /** Lengths of all record bodies that came in. */
   readonly lengths: number[] = [];
+  /** The record that came in last. */
+  last: Uint8Array = new Uint8Array();
   readonly #chunks: Uint8Array[] = [];
   #available = 0;
   #isOver = false;
@@ -85,7 +87,8 @@ export class Wire {
       throw new ProtocolFault(`record of kind ${found} with ${length} bytes`);
     }
     this.lengths.push(length);
-    return concat(header, await this.#take(length, 'in a record'));
+    this.last = concat(header, await this.#take(length, 'in a record'));
+    return this.last;
   }
 
   /** Resolves when the other side has ended its direction, whatever it says until then. */
