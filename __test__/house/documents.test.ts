@@ -39,12 +39,34 @@ test('every test that THREATS.md refers to exists', (t) => {
   const missing = references.filter(([, path = '', name = '']) => {
     if (!existsSync(join(root, path))) return true;
     const source = readProjectFile(path);
-    return path.endsWith('.rs') ? !source.includes(`fn ${name}(`) : !source.includes(name);
+    if (path.endsWith('.rs'))
+      return !new RegExp(String.raw`#\[(tokio::)?test[^\]]*\]\s+(async )?fn ${name}\(`).test(source);
+    return !source.split('\n').some((line) => /\btest(\.serial)?\(/.test(line) && line.includes(name));
   });
   t.deepEqual(
     missing.map(([reference]) => reference),
     [],
   );
+});
+
+test('every claim about the connection names its vectors, which exist', (t) => {
+  const rows = readProjectFile('docs/THREATS.md')
+    .split('\n')
+    .filter((line) => /^\| C\d+ \|/.test(line))
+    .map((line) => line.split(' | '));
+  t.true(rows.length >= 16);
+  for (const row of rows) {
+    t.is(row.length, 6, row[0]);
+    const vectors = row.at(-1) ?? '';
+    const files = [...vectors.matchAll(/`(testdata\/[\w./-]+)`/g)].map((match) => match[1] ?? '');
+    t.deepEqual(
+      files.filter((path) => !existsSync(join(root, path))),
+      [],
+    );
+    // One refusal for all causes is all there is to C15.
+    if (!vectors.startsWith('—')) t.regex(vectors, /`testdata\/vectors\//, row[0]);
+    else t.is(row[0], '| C15');
+  }
 });
 
 test('every claim of THREATS.md refers to a test', (t) => {

@@ -5,7 +5,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::crypto::hash::{EMPTY_HASH, HASH_LEN, sha384};
+use crate::crypto::hash::{EMPTY_HASH, sha384};
 use crate::crypto::kdf::{self, Secret};
 
 /// Derives secrets that only the two ends of this connection know (`docs/PROTOCOL.md` §5).
@@ -30,7 +30,7 @@ impl Exporter {
     /// # Errors
     /// [`Misuse::Derivation`](crate::Misuse::Derivation) when a length is out of range.
     pub fn export(&self, label: &str, context: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let mut per_label = Secret::new([0; HASH_LEN]);
+        let mut per_label = Secret::zeros();
         kdf::expand(&self.export, label, &EMPTY_HASH, &mut *per_label)?;
         kdf::expand(&per_label, "exporter", &sha384(context), out)
     }
@@ -46,7 +46,7 @@ impl Exporter {
     /// Both ends derive the same one. A join id must be random, handed out by the server and
     /// accepted once.
     pub fn join_secret(&self, join_id: &[u8; 32]) -> Zeroizing<[u8; 48]> {
-        kdf::derive(&self.resume, "join", join_id)
+        Zeroizing::new(*kdf::derive(&self.resume, "join", join_id))
     }
 }
 

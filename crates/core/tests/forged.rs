@@ -276,7 +276,7 @@ fn parameters_have_ranges() {
 }
 
 #[test]
-fn a_lower_record_limit_is_kept_by_the_client() {
+fn a_lower_record_limit_is_kept_by_the_client_and_asked_of_the_server() {
     let mut forger = Forger::new(Peers::aes(), Side::Server);
     let limit = u32::try_from(MIN_RECORD_BODY_LIMIT).unwrap();
     forger.genuine[0][4..8].copy_from_slice(&limit.to_be_bytes());
@@ -289,7 +289,7 @@ fn a_lower_record_limit_is_kept_by_the_client() {
     let mut m4 = schedule.flight(&forger.secret(), &all);
     let (client, _) = forger.peers.start();
     let proved = client.handle(&forger.done.m3).unwrap().handle(&mut m4).unwrap();
-    let (_, mut client) = forger.peers.finish(proved).unwrap();
+    let (m5, mut client) = forger.peers.finish(proved).unwrap();
     assert_eq!(client.max_record_body, MIN_RECORD_BODY_LIMIT);
     let head = e2eeftp_core::record::Head {
         kind: e2eeftp_core::record::InnerType::Data,
@@ -302,6 +302,26 @@ fn a_lower_record_limit_is_kept_by_the_client() {
     assert_eq!(refused, Err(Error::Misuse(Misuse::BufferLength)));
     record.pop();
     assert_eq!(client.sealer.seal(head, content_len, &mut record), Ok(()));
+
+    // The server's own records: decided by the header, and again by the record.
+    let header = |len: usize| {
+        let [.., high, middle, low] = len.to_be_bytes();
+        [0x52, high, middle, low]
+    };
+    let whole = Ok(4 + MIN_RECORD_BODY_LIMIT);
+    assert_eq!(client.opener.record_len(&header(MIN_RECORD_BODY_LIMIT)), whole);
+    let too_long = Error::Peer(PeerFault::Length);
+    assert_eq!(client.opener.record_len(&header(MIN_RECORD_BODY_LIMIT + 1)), Err(too_long));
+    schedule.add(&message(7, &code));
+    let m5 = reference::open(schedule.suite, &schedule.client_handshake, 0, &m5);
+    schedule.add(&messages(&m5).concat());
+    let server = schedule.application().server;
+    for (len, verdict) in [(content_len, Ok(())), (content_len + 1, Err(too_long))] {
+        let seq = u64::from(len > content_len);
+        let mut record =
+            reference::seal(schedule.suite, &server, seq, &inner(2, 0, 1, &vec![7; len], &[]));
+        assert_eq!(client.opener.open(&mut record).map(drop), verdict, "{len}");
+    }
 }
 
 #[test]

@@ -175,6 +175,32 @@ fn nothing_follows_the_end() {
 }
 
 #[test]
+fn what_has_forgotten_its_keys_is_over() {
+    let (mut sealer, mut opener) = default_way();
+    let mut record = sealed(&mut sealer, b"too late");
+    opener.forget();
+    let poisoned = Error::Misuse(Misuse::Poisoned);
+    assert_eq!(opener.open(&mut record).unwrap_err(), poisoned);
+    assert!(!opener.is_closed());
+    sealer.forget();
+    let closed = Err(Error::Misuse(Misuse::Closed));
+    let mut out = Vec::new();
+    assert_eq!(sealer.seal_control(b"more", &mut out), closed);
+    assert_eq!(sealer.seal_update(0, &mut out), closed);
+    assert_eq!(sealer.seal_close(Reason::Done, &mut out), closed);
+    assert_eq!(sealer.seal(DATA, 0, &mut [0; OVERHEAD]), closed);
+    assert!(out.is_empty());
+
+    // An end that was heard stays heard.
+    let (mut sealer, mut opener) = default_way();
+    sealer.seal_close(Reason::Done, &mut out).unwrap();
+    opener.open(&mut out).unwrap();
+    opener.forget();
+    assert!(opener.is_closed());
+    assert!(opener.open(&mut out).is_err());
+}
+
+#[test]
 fn close_may_be_sealed_in_place_too() {
     let (mut sealer, mut opener) = default_way();
     let head = Head { kind: InnerType::Close, flags: 0, stream: 0 };

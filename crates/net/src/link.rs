@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use e2eeftp_core::record::{HEADER_LEN, InnerType, Opener, Phase, Sealer, record_len};
+use e2eeftp_core::record::{HEADER_LEN, InnerType, Opener, Sealer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
@@ -161,10 +161,16 @@ impl Link {
         .await
     }
 
-    /// Closes the socket once no operation uses it any more.
+    /// Closes the socket and forgets the keys, once no operation uses them any more. Whoever
+    /// holds the connection may keep it for long.
     pub(crate) async fn drop_sockets(&self) {
-        self.reader.lock().await.stream = None;
-        self.writer.lock().await.stream = None;
+        let mut reader = self.reader.lock().await;
+        reader.stream = None;
+        reader.opener.forget();
+        drop(reader);
+        let mut writer = self.writer.lock().await;
+        writer.stream = None;
+        writer.sealer.forget();
     }
 
     /// Takes the socket off the runtime and makes it blocking, for a pump.
@@ -231,14 +237,14 @@ impl ReadHalf {
                 Error::Refused
             });
         }
-        let len = record_len(header, Phase::Established)?;
+        let len = self.opener.record_len(header)?;
         Ok(len.saturating_sub(self.pending.len()))
     }
 
     /// Cuts the first record off `pending`. Must only be called when nothing is missing.
     fn take_record(&mut self) -> Result<Vec<u8>> {
         let header = self.pending.first_chunk::<HEADER_LEN>().ok_or_else(Error::end_of_stream)?;
-        let len = record_len(header, Phase::Established)?;
+        let len = self.opener.record_len(header)?;
         let rest = self.pending.split_off(len);
         Ok(std::mem::replace(&mut self.pending, rest))
     }

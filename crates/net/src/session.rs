@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use e2eeftp_core::crypto::on_clean_stack;
 use e2eeftp_core::handshake::Established;
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
@@ -314,7 +315,7 @@ impl Session {
                 epoch: link.epoch(),
             };
             reader_half.heard = true;
-            let result = work(&socket, settings);
+            let result = on_clean_stack(|| work(&socket, settings));
             match &result {
                 Err(error) if !error.keeps_session() => link.destroy(),
                 _ => link.attach(&mut reader, &mut writer, socket)?,

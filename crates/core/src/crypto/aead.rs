@@ -24,7 +24,9 @@ struct Seq(u64);
 
 /// Key, iv and sequence counter of one direction.
 pub(crate) struct DirectionKey {
-    key: LessSafeKey,
+    /// On the heap, so that moving it leaves no copy behind. The library does not wipe it.
+    key: Box<LessSafeKey>,
+    suite: Suite,
     iv: Zeroizing<[u8; NONCE_LEN]>,
     /// The sequence number of the next record; grows by one with each attempt.
     next_seq: u64,
@@ -36,13 +38,7 @@ impl DirectionKey {
         key: &[u8; KEY_LEN],
         iv: Zeroizing<[u8; NONCE_LEN]>,
     ) -> Result<Self, Error> {
-        let algorithm = match suite {
-            Suite::Aes256Gcm => &AES_256_GCM,
-            Suite::ChaCha20Poly1305 => &CHACHA20_POLY1305,
-        };
-        // Both algorithms take 32-byte keys, so this cannot fail for a length.
-        let key = UnboundKey::new(algorithm, key).map_err(|_| Error::Limit)?;
-        Ok(Self { key: LessSafeKey::new(key), iv, next_seq: 0 })
+        Ok(Self { key: Box::new(expand(suite, key)?), suite, iv, next_seq: 0 })
     }
 
     /// Encrypts `inner` in place and returns its tag.
@@ -50,6 +46,15 @@ impl DirectionKey {
     /// # Errors
     /// [`Error::Limit`] when the key may not be used any more.
     pub(crate) fn seal(&mut self, aad: [u8; 4], inner: &mut [u8]) -> Result<[u8; TAG_LEN], Error> {
+        self.seal_with(&aad, inner)
+    }
+
+    /// [`seal`](Self::seal) with additional data of any length, as public vectors have it.
+    pub(super) fn seal_with(
+        &mut self,
+        aad: &[u8],
+        inner: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], Error> {
         let seq = self.mint()?;
         // Sealing fails only for more bytes than one nonce may cover, 64 GiB.
         let tag = self
@@ -68,6 +73,11 @@ impl DirectionKey {
     /// [`Error::Decrypt`] when it does not authenticate; `sealed` is then all zero.
     /// [`Error::Limit`] when the key may not be used any more.
     pub(crate) fn open(&mut self, aad: [u8; 4], sealed: &mut [u8]) -> Result<(), Error> {
+        self.open_with(&aad, sealed)
+    }
+
+    /// [`open`](Self::open) with additional data of any length, as public vectors have it.
+    pub(super) fn open_with(&mut self, aad: &[u8], sealed: &mut [u8]) -> Result<(), Error> {
         let seq = self.mint()?;
         if self.key.open_in_place(self.nonce(seq), Aad::from(aad), sealed).is_err() {
             sealed.fill(0);
@@ -98,6 +108,25 @@ impl DirectionKey {
     pub(crate) fn set_next_seq(&mut self, next_seq: u64) {
         self.next_seq = next_seq;
     }
+}
+
+impl Drop for DirectionKey {
+    /// Overwrites the key with one that is worth nothing.
+    fn drop(&mut self) {
+        // Expanding fails for no suite there is.
+        if let Ok(worthless) = expand(self.suite, &[0; KEY_LEN]) {
+            *self.key = worthless;
+        }
+    }
+}
+
+fn expand(suite: Suite, key: &[u8; KEY_LEN]) -> Result<LessSafeKey, Error> {
+    let algorithm = match suite {
+        Suite::Aes256Gcm => &AES_256_GCM,
+        Suite::ChaCha20Poly1305 => &CHACHA20_POLY1305,
+    };
+    // Both algorithms take 32-byte keys, so this cannot fail for a length.
+    UnboundKey::new(algorithm, key).map(LessSafeKey::new).map_err(|_| Error::Limit)
 }
 
 #[cfg(test)]

@@ -56,11 +56,20 @@ impl HmacKey {
 
     /// The code over the concatenation of `parts`.
     pub(crate) fn code(&self, parts: &[&[u8]]) -> [u8; HASH_LEN] {
+        let mut out = [0; HASH_LEN];
+        self.code_into(parts, &mut out);
+        out
+    }
+
+    /// [`code`](Self::code) into `out`, of which at most [`HASH_LEN`] bytes are filled.
+    pub(crate) fn code_into(&self, parts: &[&[u8]], out: &mut [u8]) {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(part);
         }
-        to_array(context.sign().as_ref())
+        for (byte, code) in out.iter_mut().zip(context.sign().as_ref()) {
+            *byte = *code;
+        }
     }
 }
 

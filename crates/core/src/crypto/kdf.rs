@@ -3,20 +3,23 @@
 //! `Exp(S, L, C, n) = HKDF-Expand(S, u16 n ‖ lv8("e2eeftp/1 " ‖ L) ‖ lv8(C), n)`, where `lv8` puts
 //! one length byte in front. See `docs/PROTOCOL.md` §5.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-use super::hash::{HASH_LEN, HmacKey, hmac384};
+use super::hash::{HASH_LEN, HmacKey};
+use super::secret_bytes::SecretBytes;
 use crate::{Error, Misuse};
 
 /// What every label starts with.
 const PREFIX: &[u8] = b"e2eeftp/1 ";
 
 /// A secret of the key schedule.
-pub(crate) type Secret = Zeroizing<[u8; HASH_LEN]>;
+pub(crate) type Secret = SecretBytes<HASH_LEN>;
 
 /// `HKDF-Extract(salt, input)`.
 pub(crate) fn extract(salt: &[u8; HASH_LEN], input: &[u8]) -> Secret {
-    Zeroizing::new(hmac384(salt, &[input]))
+    let mut out = Secret::zeros();
+    HmacKey::new(salt).code_into(&[input], &mut *out);
+    out
 }
 
 /// A secret made ready for several derivations: the HMAC key schedule is computed once.
@@ -35,13 +38,11 @@ impl Expander {
         &self,
         label: &'static str,
         context: &[u8],
-    ) -> Zeroizing<[u8; N]> {
+    ) -> SecretBytes<N> {
         const { assert!(N <= HASH_LEN) };
         debug_assert!(fits_lv8(label, context));
-        let mut block = block(&self.0, &[], N, label, context, 1);
-        let mut out = Zeroizing::new([0; N]);
-        out.copy_from_slice(&block[..N]);
-        block.zeroize();
+        let mut out = SecretBytes::zeros();
+        block(&self.0, &[], N, label, context, 1, &mut *out);
         out
     }
 }
@@ -51,7 +52,7 @@ pub(crate) fn derive<const N: usize>(
     secret: &Secret,
     label: &'static str,
     context: &[u8],
-) -> Zeroizing<[u8; N]> {
+) -> SecretBytes<N> {
     Expander::new(secret).derive(label, context)
 }
 
@@ -73,7 +74,10 @@ pub(crate) fn expand(
     let mut previous = [0; HASH_LEN];
     let mut previous_len = 0;
     for (counter, piece) in (1..=255u8).zip(out.chunks_mut(HASH_LEN)) {
-        previous = block(&key, &previous[..previous_len], len, label, context, counter);
+        let mut next = [0; HASH_LEN];
+        block(&key, &previous[..previous_len], len, label, context, counter, &mut next);
+        previous = next;
+        next.zeroize();
         previous_len = HASH_LEN;
         piece.copy_from_slice(&previous[..piece.len()]);
     }
@@ -85,7 +89,7 @@ fn fits_lv8(label: &str, context: &[u8]) -> bool {
     PREFIX.len() + label.len() <= 255 && context.len() <= 255
 }
 
-/// One block `T(counter)` of HKDF-Expand.
+/// One block `T(counter)` of HKDF-Expand, or as much of it as `out` takes.
 fn block(
     key: &HmacKey,
     previous: &[u8],
@@ -93,11 +97,12 @@ fn block(
     label: &str,
     context: &[u8],
     counter: u8,
-) -> [u8; HASH_LEN] {
+    out: &mut [u8],
+) {
     let [.., out_high, out_low] = out_len.to_be_bytes();
     let [.., label_len] = (PREFIX.len() + label.len()).to_be_bytes();
     let [.., context_len] = context.len().to_be_bytes();
-    key.code(&[
+    let parts = [
         previous,
         &[out_high, out_low, label_len],
         PREFIX,
@@ -105,7 +110,8 @@ fn block(
         &[context_len],
         context,
         &[counter],
-    ])
+    ];
+    key.code_into(&parts, out);
 }
 
 #[cfg(test)]

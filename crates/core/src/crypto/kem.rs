@@ -9,6 +9,7 @@ use x_wing::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
+use super::secret_bytes::SecretBytes;
 use crate::{Error, Random, WeakKey};
 
 /// Length of an encapsulation key: ML-KEM-768 (1184) and X25519 (32).
@@ -17,14 +18,14 @@ pub(crate) const ENCAPSULATION_KEY_LEN: usize = x_wing::ENCAPSULATION_KEY_SIZE;
 pub(crate) const CIPHERTEXT_LEN: usize = x_wing::CIPHERTEXT_SIZE;
 
 /// A one-time decapsulation key. Using it consumes it; dropping it wipes its seed.
-pub(crate) struct EphemeralKey(DecapsulationKeyRejectNonContrib);
+pub(crate) struct EphemeralKey(Box<DecapsulationKeyRejectNonContrib>);
 
 impl EphemeralKey {
     /// A new key from 32 random bytes.
     pub(crate) fn generate(random: &mut dyn Random) -> Result<Self, Error> {
         let mut seed = Zeroizing::new([0; x_wing::DECAPSULATION_KEY_SIZE]);
         random.fill(&mut *seed)?;
-        Ok(Self(DecapsulationKeyRejectNonContrib::new((&*seed).into())))
+        Ok(Self(Box::new(DecapsulationKeyRejectNonContrib::new((&*seed).into()))))
     }
 
     pub(crate) fn encapsulation_key(&self) -> [u8; ENCAPSULATION_KEY_LEN] {
@@ -40,7 +41,7 @@ impl EphemeralKey {
     pub(crate) fn decapsulate(
         self,
         ciphertext: &[u8; CIPHERTEXT_LEN],
-    ) -> Result<Zeroizing<[u8; 32]>, Error> {
+    ) -> Result<SecretBytes<32>, Error> {
         check_x25519_share(ciphertext)?;
         let shared = self.0.try_decapsulate(ciphertext.into()).map_err(|_| WeakKey::X25519)?;
         Ok(take(shared))
@@ -55,7 +56,7 @@ impl EphemeralKey {
 pub(crate) fn encapsulate(
     encapsulation_key: &[u8; ENCAPSULATION_KEY_LEN],
     random: &mut dyn Random,
-) -> Result<([u8; CIPHERTEXT_LEN], Zeroizing<[u8; 32]>), Error> {
+) -> Result<([u8; CIPHERTEXT_LEN], SecretBytes<32>), Error> {
     check_x25519_share(encapsulation_key)?;
     let key = EncapsulationKey::new(encapsulation_key.into()).map_err(|_| WeakKey::MlKem)?;
     let mut coins = Zeroizing::new([0; x_wing::ENCAPSULATION_RANDOMNESS_SIZE]);
@@ -64,8 +65,8 @@ pub(crate) fn encapsulate(
     Ok((ciphertext.into(), take(shared)))
 }
 
-fn take(mut shared: x_wing::SharedKey) -> Zeroizing<[u8; 32]> {
-    let mut out = Zeroizing::new([0; 32]);
+fn take(mut shared: x_wing::SharedKey) -> SecretBytes<32> {
+    let mut out = SecretBytes::zeros();
     out.copy_from_slice(&shared);
     shared.as_mut_slice().zeroize();
     out

@@ -10,8 +10,12 @@ pub(crate) mod hash;
 pub(crate) mod kdf;
 pub(crate) mod kem;
 mod os_random;
+#[cfg(test)]
+mod public_vectors;
 mod root_hash;
+pub(crate) mod secret_bytes;
 
 pub use cpu::has_aes_hardware;
 pub use os_random::OsRandom;
 pub use root_hash::RootHasher;
+pub use secret_bytes::on_clean_stack;

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::crypto::kem::EphemeralKey;
+use crate::crypto::secret_bytes::on_clean_stack;
 use crate::handshake::established::{Agreed, Verified};
 use crate::handshake::flight::{self, FlightReader, FlightWriter, Message};
 use crate::handshake::parameters::Parameters;
@@ -25,9 +26,13 @@ pub fn start_client(
     settings: ClientSettings,
     random: &mut dyn Random,
 ) -> Result<(ExpectServerHello, Vec<u8>), Error> {
-    let ephemeral = EphemeralKey::generate(random)?;
+    let (ephemeral, encapsulation_key) = on_clean_stack(|| {
+        let ephemeral = EphemeralKey::generate(random)?;
+        let encapsulation_key = ephemeral.encapsulation_key();
+        Ok::<_, Error>((ephemeral, encapsulation_key))
+    })?;
     let early = EarlySecrets::new(settings.join.as_ref().map(|join| &*join.secret));
-    let hello = client_hello::write(&settings, &ephemeral.encapsulation_key(), &early, random)?;
+    let hello = client_hello::write(&settings, &encapsulation_key, &early, random)?;
     let ClientSettings { suites, join, limits, .. } = settings;
     let mut transcript = Transcript::new();
     transcript.add(&hello);
@@ -57,7 +62,11 @@ impl ExpectServerHello {
     ///
     /// # Errors
     /// [`Error::Refused`] when it is a refusal, [`PeerFault`], [`WeakKey`](crate::WeakKey).
-    pub fn handle(mut self, record: &[u8]) -> Result<ExpectServerAuth, Error> {
+    pub fn handle(self, record: &[u8]) -> Result<ExpectServerAuth, Error> {
+        on_clean_stack(|| self.agree(record))
+    }
+
+    fn agree(mut self, record: &[u8]) -> Result<ExpectServerAuth, Error> {
         check_refusal(record)?;
         let hello = server_hello::Parsed::read(record)?;
         if !self.offered.contains(hello.suite) {
@@ -95,7 +104,11 @@ impl ExpectServerAuth {
     /// # Errors
     /// [`Error::Refused`] when it is a refusal, [`Error::Decrypt`], [`PeerFault`],
     /// [`WeakKey`](crate::WeakKey).
-    pub fn handle(mut self, record: &mut [u8]) -> Result<ServerProved, Error> {
+    pub fn handle(self, record: &mut [u8]) -> Result<ServerProved, Error> {
+        on_clean_stack(|| self.verify(record))
+    }
+
+    fn verify(mut self, record: &mut [u8]) -> Result<ServerProved, Error> {
         check_refusal(record)?;
         let content = flight::open(&mut self.secrets.server.direction_key(self.suite)?, record)?;
         let mut reader = FlightReader(&record[content]);
@@ -243,7 +256,11 @@ impl ServerProved {
         if signer.is_trusted() { self.finish_with(&signature) } else { self.finish(signature) }
     }
 
-    fn seal_finished(mut self, mut writer: FlightWriter) -> Result<(Vec<u8>, Established), Error> {
+    fn seal_finished(self, writer: FlightWriter) -> Result<(Vec<u8>, Established), Error> {
+        on_clean_stack(|| self.seal_last(writer))
+    }
+
+    fn seal_last(mut self, mut writer: FlightWriter) -> Result<(Vec<u8>, Established), Error> {
         let code = self.secrets.client.finished(&self.transcript.hash());
         self.transcript.add(writer.message(Message::ClientFinished, &code)?);
         let record = writer.seal(&mut self.secrets.client.direction_key(self.agreed.suite)?)?;

@@ -75,7 +75,7 @@ impl Established {
         let Agreed { suite, session_id, max_record_body, limits } = agreed;
         Ok(Self {
             sealer: Sealer::new(sending, suite, limits, max_record_body)?,
-            opener: Opener::new(receiving, suite, limits, is_client)?,
+            opener: Opener::new(receiving, suite, limits, max_record_body, is_client)?,
             exporter,
             session_id,
             suite,

@@ -2,7 +2,7 @@
 //!
 //! Each stage consumes the one before it, so that a secret is wiped as soon as the next exists.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::crypto::aead::{DirectionKey, KEY_LEN, NONCE_LEN};
 use crate::crypto::hash::{EMPTY_HASH, HASH_LEN, hmac384, sha384, verify_hmac384};
@@ -37,11 +37,11 @@ impl EarlySecrets {
     /// The next stage: `shared` is the X-Wing secret, `hellos` the transcript through M3.
     pub(crate) fn into_handshake(
         self,
-        shared: &Zeroizing<[u8; 32]>,
+        shared: &[u8; 32],
         hellos: &[u8; HASH_LEN],
     ) -> HandshakeSecrets {
         let salt: Secret = derive(&self.0, "derived", &EMPTY_HASH);
-        let handshake = extract(&salt, &**shared);
+        let handshake = extract(&salt, shared);
         let expander = Expander::new(&handshake);
         let salt: Secret = expander.derive("derived", &EMPTY_HASH);
         HandshakeSecrets {
@@ -89,12 +89,18 @@ impl TrafficSecret {
     pub(crate) fn direction_key(&self, suite: Suite) -> Result<DirectionKey, Error> {
         let expander = Expander::new(&self.0);
         let key = expander.derive::<KEY_LEN>("key", b"");
-        DirectionKey::new(suite, &key, expander.derive::<NONCE_LEN>("iv", b""))
+        let iv = Zeroizing::new(*expander.derive::<NONCE_LEN>("iv", b""));
+        DirectionKey::new(suite, &key, iv)
     }
 
     /// Replaces the secret by its successor and wipes it.
     pub(crate) fn advance(&mut self) {
         self.0 = derive(&self.0, "upd", b"");
+    }
+
+    /// Wipes the secret.
+    pub(crate) fn forget(&mut self) {
+        self.0.zeroize();
     }
 
     /// The Finished code over `transcript`.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::crypto::kem::{self, ENCAPSULATION_KEY_LEN};
+use crate::crypto::secret_bytes::on_clean_stack;
 use crate::handshake::established::{Agreed, Verified};
 use crate::handshake::flight::{self, FlightReader, FlightWriter, Message};
 use crate::handshake::parameters::Parameters;
@@ -81,6 +82,16 @@ impl ClientHello {
     /// [`WeakKey`](crate::WeakKey), [`Misuse::Joined`] for a join secret without a join,
     /// [`Misuse::Signer`], [`Error::Random`] and what the signer returns.
     pub fn respond(
+        self,
+        signer: &dyn Signer,
+        join_secret: Option<&[u8; 48]>,
+        unix_time: u64,
+        random: &mut dyn Random,
+    ) -> Result<(ExpectClientAuth, Vec<u8>), Error> {
+        on_clean_stack(|| self.agree(signer, join_secret, unix_time, random))
+    }
+
+    fn agree(
         mut self,
         signer: &dyn Signer,
         join_secret: Option<&[u8; 48]>,
@@ -162,7 +173,11 @@ impl ExpectClientAuth {
     ///
     /// # Errors
     /// [`Error::Decrypt`], [`PeerFault`], [`WeakKey`](crate::WeakKey).
-    pub fn handle(mut self, record: &mut [u8]) -> Result<ClientProved, Error> {
+    pub fn handle(self, record: &mut [u8]) -> Result<ClientProved, Error> {
+        on_clean_stack(|| self.verify(record))
+    }
+
+    fn verify(mut self, record: &mut [u8]) -> Result<ClientProved, Error> {
         let mut key = self.secrets.client.direction_key(self.agreed.suite)?;
         let content = flight::open(&mut key, record)?;
         let mut reader = FlightReader(&record[content]);

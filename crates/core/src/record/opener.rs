@@ -6,7 +6,7 @@ use core::ops::Range;
 use crate::handshake::{Refusal, Suite, TrafficSecret};
 use crate::record::frame::open_frame;
 use crate::record::ratchet::RatchetKey;
-use crate::record::{HEADER_LEN, InnerType, MAX_RECORD_BODY, RatchetLimits, TAG_LEN};
+use crate::record::{HEADER_LEN, InnerType, Phase, RatchetLimits, TAG_LEN, record_len};
 use crate::{Error, Misuse, PeerFault};
 
 /// Opens the records of the peer, in the order in which they arrive.
@@ -23,6 +23,8 @@ use crate::{Error, Misuse, PeerFault};
 /// ```
 pub struct Opener {
     ratchet: RatchetKey,
+    /// The largest record body of this connection.
+    max_body: usize,
     state: State,
     /// A client may still learn that the server refused its identity, in place of the first
     /// record.
@@ -57,10 +59,21 @@ impl Opener {
         secret: TrafficSecret,
         suite: Suite,
         limits: RatchetLimits,
+        max_body: usize,
         may_be_refused: bool,
     ) -> Result<Self, Error> {
         let ratchet = RatchetKey::new(secret, suite, limits)?;
-        Ok(Self { ratchet, state: State::Open, may_be_refused })
+        Ok(Self { ratchet, max_body, state: State::Open, may_be_refused })
+    }
+
+    /// The total length in bytes, header included, of the peer's record that starts with
+    /// `header`: [`record_len`] within the limit of this connection, which the server has set.
+    ///
+    /// # Errors
+    /// [`PeerFault::RecordKind`] and [`PeerFault::Length`].
+    pub fn record_len(&self, header: &[u8; HEADER_LEN]) -> Result<usize, Error> {
+        let len = record_len(header, Phase::Established)?;
+        if len > HEADER_LEN + self.max_body { Err(PeerFault::Length.into()) } else { Ok(len) }
     }
 
     /// Opens `record`, the whole of one record with its header, in place and without allocating.
@@ -85,7 +98,7 @@ impl Opener {
         {
             return Err(Error::Refused(refusal));
         }
-        if record.len() > HEADER_LEN + MAX_RECORD_BODY {
+        if record.len() > HEADER_LEN + self.max_body {
             return Err(PeerFault::Length.into());
         }
         if !self.ratchet.has_room() {
@@ -110,6 +123,15 @@ impl Opener {
             content: &mut record[content_range.clone()],
             content_range,
         })
+    }
+
+    /// Wipes the secrets when the connection is over, for an opener that may be kept for long.
+    /// Every later call of [`open`](Self::open) fails with [`Misuse::Poisoned`].
+    pub fn forget(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Failed;
+        }
+        self.ratchet.forget();
     }
 
     /// Whether the peer has ended its direction with an authenticated `Close`.

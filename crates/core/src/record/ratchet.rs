@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::Error;
 use crate::crypto::aead::DirectionKey;
+use crate::crypto::secret_bytes::on_clean_stack;
 use crate::handshake::{Suite, TrafficSecret};
 
 /// When a sender replaces its key. The defaults are the protocol's values; values above them
@@ -82,11 +83,23 @@ impl RatchetKey {
 
     /// Goes on to the next key; the old secret is wiped and sequence numbers start at 0.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
-        self.secret.advance();
-        self.key = self.secret.direction_key(self.suite)?;
+        self.key = on_clean_stack(|| {
+            self.secret.advance();
+            self.secret.direction_key(self.suite)
+        })?;
         self.bytes = 0;
         self.records = 0;
         Ok(())
+    }
+
+    /// Wipes the secret, and puts a key that is worth nothing in the place of the other. The
+    /// caller must not use it.
+    pub(super) fn forget(&mut self) {
+        self.secret.forget();
+        // This fails for no suite there is, and the secret is gone in any case.
+        if let Ok(worthless) = self.secret.direction_key(self.suite) {
+            self.key = worthless;
+        }
     }
 }
 

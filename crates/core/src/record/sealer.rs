@@ -150,6 +150,13 @@ impl Sealer {
         let head = Head { kind: InnerType::Close, flags: 0, stream: 0 };
         self.append(head, &reason.to_wire(), out)
     }
+
+    /// Wipes the secrets when the connection is over, for a sealer that may be kept for long.
+    /// Every later call fails with [`Misuse::Closed`].
+    pub fn forget(&mut self) {
+        self.is_closed = true;
+        self.ratchet.forget();
+    }
 }
 
 impl fmt::Debug for Sealer {

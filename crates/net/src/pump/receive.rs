@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::ops::Range;
 
 use e2eeftp_core::crypto::RootHasher;
-use e2eeftp_core::record::{HEADER_LEN, Head, InnerType, Phase, TAG_LEN, record_len};
+use e2eeftp_core::record::{HEADER_LEN, Head, InnerType, TAG_LEN};
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_vfs::Staged;
 
@@ -131,7 +131,7 @@ impl Receiver<'_, '_> {
         let mut start = 0;
         while count < MAX_PIECES && matches!(outcome, Outcome::More) {
             let Some(header) = bytes[start..].first_chunk::<HEADER_LEN>() else { break };
-            let len = record_len(header, Phase::Established)?;
+            let len = self.settings.opener.record_len(header)?;
             if bytes.len() - start < len {
                 break;
             }

@@ -3,9 +3,7 @@
 use std::net::TcpStream;
 
 use e2eeftp_core::crypto::RootHasher;
-use e2eeftp_core::record::{
-    CONTENT_OFFSET, HEADER_LEN, Head, InnerType, OVERHEAD, Phase, TAG_LEN, record_len,
-};
+use e2eeftp_core::record::{CONTENT_OFFSET, HEADER_LEN, Head, InnerType, OVERHEAD, TAG_LEN};
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::{ErrorKind, Source};
@@ -135,7 +133,7 @@ fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Opt
     loop {
         let filled = record.len();
         let len = match record.first_chunk::<HEADER_LEN>() {
-            Some(header) => record_len(header, Phase::Established)?,
+            Some(header) => settings.opener.record_len(header)?,
             None => HEADER_LEN,
         };
         // A whole record is longer than its header, so `len` is final when it is reached.
