@@ -22,6 +22,8 @@ interface Shell {
   script: string;
 }
 
+/** The package bash-completion of the system. */
+const BASH_COMPLETION = '/usr/share/bash-completion/bash_completion';
 const BASH = 'bash --norc --noprofile -i';
 const SHELLS: Shell[] = [
   { name: 'bash', command: BASH, script: 'bash', setUp: ['source "$SCRIPT"'] },
@@ -29,7 +31,7 @@ const SHELLS: Shell[] = [
     name: 'bash with bash-completion',
     command: BASH,
     script: 'bash',
-    setUp: ['source /usr/share/bash-completion/bash_completion', 'declare -F _init_completion', 'source "$SCRIPT"'],
+    setUp: [`source ${BASH_COMPLETION}`, 'declare -F _init_completion > /dev/null && source "$SCRIPT"'],
   },
   {
     name: 'bash without the colon in COMP_WORDBREAKS',
@@ -65,7 +67,10 @@ async function world(t: ExecutionContext): Promise<Sandbox> {
 }
 
 /** Fails in words when a shell is not there. */
-function requireShell({ command }: Shell): void {
+function requireShell({ command, setUp }: Shell): void {
+  if (setUp.some((line) => line.includes(BASH_COMPLETION)) && !existsSync(BASH_COMPLETION)) {
+    throw new Error('bash-completion is missing: run scripts/install-test-tools.sh');
+  }
   const [program = ''] = command.split(' ');
   if (spawnSync(program, ['--version']).error !== undefined) {
     throw new Error(`${program} is missing: run scripts/install-test-tools.sh`);

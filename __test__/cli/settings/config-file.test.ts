@@ -194,6 +194,13 @@ test('places are those of the parser, also in arrays, multi-line strings and inl
   t.is(at('k', 'l'), '11:1');
 });
 
+test('a value of very many lines is refused before it costs anything', (t) => {
+  const list = (length: number): string => `# one\nlisten = [\n${'":1",\n'.repeat(length)}]\n`;
+  t.deepEqual(problems(list(98), 'server'), []);
+  t.deepEqual(problems(list(99), 'server'), ['2:1: a value has more than 100 lines']);
+  t.deepEqual(problems(list(50_000), 'server'), ['2:1: a value has more than 100 lines']);
+});
+
 test('the nearest name is one that may be meant', (t) => {
   const known = ['port', 'identity', 'server-key', 'read-only'];
   t.is(nearestName('prot', known), 'port');

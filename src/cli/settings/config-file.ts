@@ -11,7 +11,7 @@ import { nearestName } from './nearest-name.js';
 import type { FileValue } from './resolve.js';
 import { belongsInto, type Setting } from './setting.js';
 import { SETTINGS } from './table.js';
-import { isTable, type Place, TomlPlaces } from './toml-lines.js';
+import { isTable, MOST_LINES, type Place, TomlPlaces } from './toml-lines.js';
 
 /** Whose file it is. */
 export type ConfigKind = 'client' | 'server';
@@ -172,7 +172,11 @@ export function parseConfig(text: string, path: string, kind?: ConfigKind): Conf
     throw new AggregateError([problem], problem.message, { cause: error });
   }
   const is = kind ?? kindOf(document, path);
-  const reader = new Reader(path, new TomlPlaces(text), is);
+  const places = new TomlPlaces(text);
+  if (places.tooLong !== undefined) {
+    throw new AggregateError([problemAt(path, places.tooLong, `a value has more than ${MOST_LINES} lines`)]);
+  }
+  const reader = new Reader(path, places, is);
   const peers = new Map<string, ReadonlyMap<string, FileValue>>();
   let values: Map<string, FileValue>;
   if (is === 'server') {

@@ -10,6 +10,9 @@ export interface Place {
   readonly column: number;
 }
 
+/** No statement of a configuration needs more lines; each further line would cost another parse of all before it. */
+export const MOST_LINES = 100;
+
 /** One text for a path of keys; a key may have any characters. */
 function pathId(path: readonly string[]): string {
   return JSON.stringify(path);
@@ -17,6 +20,8 @@ function pathId(path: readonly string[]): string {
 
 /** The places of the keys and table headers of one text. */
 export class TomlPlaces {
+  /** Where a statement has more lines than {@link MOST_LINES}; what follows it has no places. */
+  readonly tooLong: Place | undefined;
   readonly #places = new Map<string, Place>();
 
   /** @param text a whole TOML document that the parser accepts. */
@@ -28,9 +33,14 @@ export class TomlPlaces {
         start += 1;
         continue;
       }
-      const { table, end } = wholeStatement(lines, start);
       const column = /\S/.exec(lines[start] ?? '')?.index ?? 0;
       const place = { line: start + 1, column: column + 1 };
+      const statement = wholeStatement(lines, start);
+      if (statement === undefined) {
+        this.tooLong = place;
+        return;
+      }
+      const { table, end } = statement;
       if (lines[start]?.[column] === '[') {
         header = onlyPath(table);
         this.#keep(header, place);
@@ -64,15 +74,15 @@ export class TomlPlaces {
   }
 }
 
-function wholeStatement(lines: readonly string[], start: number): { table: TomlTable; end: number } {
-  for (let end = start + 1; end <= lines.length; end += 1) {
+function wholeStatement(lines: readonly string[], start: number): { table: TomlTable; end: number } | undefined {
+  for (let end = start + 1; end <= Math.min(lines.length, start + MOST_LINES); end += 1) {
     try {
       return { table: parse(lines.slice(start, end).join('\n')), end };
     } catch {
       // A string or an array goes on in the next line.
     }
   }
-  return { table: {}, end: lines.length };
+  return undefined;
 }
 
 /** The path of a table header, which is all that its line holds. */
