@@ -153,10 +153,12 @@ async function withoutDescriptors(t: ExecutionContext): Promise<RunResult> {
   return result;
 }
 
-async function encryptedKey(t: ExecutionContext): Promise<RunResult> {
-  const box = sandbox(t);
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret', '-f', box.path('locked')]);
-  return box.run(['ls', 'localhost:', '-i', 'locked']);
+function encryptedKey(env: Record<string, string> = {}): Produce {
+  return async (t) => {
+    const box = sandbox(t);
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'secret', '-f', box.path('locked')]);
+    return box.run(['ls', 'localhost:', '-i', 'locked'], { env });
+  };
 }
 
 async function interrupted(t: ExecutionContext, signal: NodeJS.Signals): Promise<RunResult> {
@@ -238,7 +240,9 @@ export const EVERY_CODE: Readonly<Record<Exclude<ErrorCode, keyof typeof LIBRARY
   E2EEFTP_TIMEOUT: async (t) => atPort(t, await stranger(t, null), ['--timeout', '0.5']),
   E2EEFTP_ABORTED: (t) => interrupted(t, 'SIGINT'),
   E2EEFTP_KEY_FILE: alone(['ls', 'localhost:', '-i', 'missing']),
-  E2EEFTP_KEY_ENCRYPTED: encryptedKey,
+  E2EEFTP_KEY_ENCRYPTED: encryptedKey(),
+  E2EEFTP_WRONG_PASSPHRASE: encryptedKey({ E2EEFTP_PASSPHRASE: 'guessed' }),
+  E2EEFTP_AGENT: alone(['ls', 'localhost:', '-i', 'agent'], { SSH_AUTH_SOCK: '/nonexistent' }),
   E2EEFTP_WEAK_KEY: alone(['fingerprint', `${'A'.repeat(43)}=`]),
   E2EEFTP_AUTH_REFUSED: meets(async (box) => {
     await box.run(['keygen', 'other']);
@@ -276,6 +280,7 @@ export const EVERY_CODE: Readonly<Record<Exclude<ErrorCode, keyof typeof LIBRARY
   // The third of the refusals of `docs/PROTOCOL.md` §1.2.
   E2EEFTP_SHUTTING_DOWN: async (t) => atPort(t, await stranger(t, Buffer.from('5300000400000003', 'hex'))),
   E2EEFTP_TOO_MANY_OPEN: withoutDescriptors,
+  E2EEFTP_HOOK_TIMEOUT: meetsOdd(['call', '127.0.0.1', 'WAITS']),
   E2EEFTP_SERVER_ERROR: meetsOdd(['call', '127.0.0.1', 'BREAKS']),
   E2EEFTP_IO: alone((box) => {
     box.write('file', '');
@@ -284,7 +289,14 @@ export const EVERY_CODE: Readonly<Record<Exclude<ErrorCode, keyof typeof LIBRARY
   E2EEFTP_PEER_STOPPED: meetsOdd(['send', '-', '127.0.0.1:x'], Buffer.alloc(20_000_000)),
   E2EEFTP_PEER_ABORTED: meetsOdd(['call', '127.0.0.1', 'PASSES_ON', 'code=E2EEFTP_PEER_ABORTED']),
   E2EEFTP_PARTIAL: meets(['stat', '127.0.0.1:there', '127.0.0.1:missing']),
-  E2EEFTP_INTERNAL: alone(['fingerprint'], { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent' }),
+  E2EEFTP_NO_BINARY: alone(['fingerprint'], { NAPI_RS_NATIVE_LIBRARY_PATH: '/nonexistent' }),
+  // An addon that loads and has nothing in it: nobody would do that, and that is what the code is for.
+  E2EEFTP_INTERNAL: async (t) => {
+    const box = sandbox(t);
+    await box.keygen();
+    const empty = box.write('empty.cjs', '');
+    return box.run(['fingerprint'], { env: { NAPI_RS_NATIVE_LIBRARY_PATH: empty } });
+  },
 };
 
 /** How the exit codes come about that no error has. */

@@ -5,7 +5,13 @@
 import { createServer, E2eeftpError, type ErrorCode, fullGrant } from '../../dist/index.js';
 
 const [dataDir = '', root = ''] = process.argv.slice(2);
-const server = await createServer({ dataDir, root, listen: { port: 0 }, authorizedClients: () => fullGrant });
+const server = await createServer({
+  dataDir,
+  root,
+  listen: { port: 0 },
+  authorizedClients: () => fullGrant,
+  hookTimeoutMs: 50,
+});
 
 server
   .command('NOTHING', { summary: 'Has nothing that runs' })
@@ -21,6 +27,7 @@ server
       throw new E2eeftpError(input.text('code') as ErrorCode, 'what was asked has failed');
     },
   })
+  .command('WAITS', { summary: 'Never gets its turn', handler: () => ({ text: 'not reached' }) })
   // Takes one piece of a file, wants no more, and finds nothing wrong with that.
   .command('SEND', {
     summary: 'Wants the beginning only',
@@ -29,6 +36,8 @@ server
       return { text: 'nothing came' };
     },
   });
+
+server.before('waits', () => new Promise<never>(() => undefined));
 
 await server.listen();
 process.on('disconnect', () => void server.close({ graceMs: 0 }));
