@@ -12,6 +12,7 @@ const COUNTS = [
 const TIMES = {
   handshakeTimeout: 'handshakeTimeoutMs',
   idleTimeout: 'idleTimeoutMs',
+  proofTimeout: 'proofTimeoutMs',
   stallTimeout: 'stallTimeoutMs',
 } as const;
 

@@ -239,7 +239,15 @@ const ROWS: readonly SettingRow[] = [
     flags: '--handshake-timeout <seconds>',
     type: type.seconds,
     defaultText: '10',
-    help: 'longest time for a handshake',
+    help: 'longest time for a handshake, up to the answer of this server',
+  },
+  {
+    ...serve,
+    flags: '--proof-timeout <seconds>',
+    type: type.seconds,
+    defaultText: '45',
+    help: 'how long a client may then take to prove its key',
+    details: 'A person may have to touch a security key for it.',
   },
   {
     ...serve,
