@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { encode } from 'cborg';
 import { E2eeftpError, connect } from '../../dist/index.js';
 import type { Client, Entry } from '../../dist/index.js';
 import { NativeView } from '../../dist/native.js';
@@ -190,4 +191,45 @@ test.serial('a listing that is left keeps no directory open', async (t) => {
   };
   await until(async () => (await open()).length === 1);
   t.deepEqual(await open(), [root], 'the server’s root and nothing else');
+});
+
+test('a server that names what is outside, or breaks off, is not believed', async (t) => {
+  const { client, server } = await startPair(t);
+  const good = encode([[Buffer.from('a'), 'f', 1, 1, 0o644]]);
+  let body: Uint8Array[] = [];
+  server.command('LIST', {
+    summary: 'x',
+    handler: ({ exchange }) => {
+      exchange.announcement = { type: 'd' };
+      return { body };
+    },
+  });
+  const peer = await client();
+  const bodies: Record<string, Uint8Array[]> = {
+    'out of the directory': [good, encode([[Buffer.from('b/../../c'), 'f', 1, 1, 0o644]])],
+    absolute: [good, encode([[Buffer.from('/etc/passwd'), 'f', 1, 1, 0o644]])],
+    'cut short': [good, good.subarray(0, -1)],
+    'a page too many': [good, Buffer.from([0x9a, 0xff, 0xff, 0xff, 0xff])],
+  };
+  for (const [why, given] of Object.entries(bodies)) {
+    body = given;
+    const paths: string[] = [];
+    const error = await t.throwsAsync(async () => {
+      for await (const { path } of peer.list('/d', { recursive: true })) paths.push(path);
+    });
+    t.true(E2eeftpError.is(error, 'E2EEFTP_PROTOCOL'), `${why}: ${String(error)}`);
+    t.deepEqual(paths, ['/d/a'], why);
+  }
+  // Codes for what only happens here, and texts that would upset a terminal, are not taken over.
+  body = [
+    encode([
+      [Buffer.from('x'), 'E2EEFTP_SERVER_KEY_CHANGED', '\u001b[2Jgo away'],
+      [Buffer.alloc(0), 'NEW', 'y'],
+    ]),
+  ];
+  const told: string[] = [];
+  const onUnreadable = ({ code, message }: E2eeftpError): void => void told.push(`${code} ${message}`);
+  for await (const entry of peer.list('/d', { recursive: true, onUnreadable })) t.fail(entry.path);
+  t.deepEqual(told, [String.raw`E2EEFTP_SERVER_ERROR /d/x: \x1b[2Jgo away`, 'E2EEFTP_SERVER_ERROR /d: y']);
+  t.is((await peer.call('HLIST')).status, 200);
 });
