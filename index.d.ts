@@ -107,6 +107,8 @@ export declare class NativeListing {
   get fileType(): string
   /** The next page, encoded; null at the end. */
   next(): Promise<Buffer | undefined | null>
+  /** Closes the directories that are open, in the background. Idempotent; nothing follows. */
+  close(): void
 }
 
 /** An authenticated connection. */

@@ -31,7 +31,7 @@ export {
   readPublicHalf,
   stageLocal,
 } from '../index.js';
-export type { NativeBodyResult as BodyResult, NativeGrant, NativeMetadata, PublicKeyInfo } from '../index.js';
+export type { NativeBodyResult as BodyResult, NativeGrant, PublicKeyInfo } from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

@@ -352,19 +352,6 @@ test('a listener that throws harms nobody', async (t) => {
   t.deepEqual(errors.map(String), ['Error: session listener', 'Error: transfer listener']);
 });
 
-test('what is not there yet says so', async (t) => {
-  const { client } = await startPair(t);
-  const peer = await client();
-  for (const range of [{ start: 5 }, { end: 9 }, { start: 0, end: 1 }]) {
-    t.true(
-      E2eeftpError.is(
-        t.throws(() => peer.createReadStream('/f', range)),
-        'E2EEFTP_UNSUPPORTED',
-      ),
-    );
-  }
-});
-
 test('arguments that can’t travel are refused and leave the session alone', async (t) => {
   const { client } = await startPair(t);
   const peer = await client();

@@ -2,11 +2,13 @@
  * Recursive listings through the library: in order, whole, at the pace of the loop.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
+import { encode } from 'cborg';
 import { E2eeftpError, connect } from '../../dist/index.js';
 import type { Client, Entry } from '../../dist/index.js';
+import { NativeView } from '../../dist/native.js';
 import { Proxy } from '../hostile/proxy.js';
 import { startPair, until } from './pair.js';
 
@@ -156,4 +158,78 @@ test('a loop that makes other requests holds the server back; nothing is read ah
   t.true(total > 8_000_000, `${total} bytes in all`);
   t.true(whileSlow < total / 2, `${whileSlow} of ${total} bytes while the loop was slow`);
   await rm(root, { recursive: true });
+});
+
+test.serial('a listing that is left keeps no directory open', async (t) => {
+  const { client, root, server } = await startPair(t);
+  await makeFiles(root, 3);
+  // What the garbage collector finds it would close.
+  const listings: unknown[] = [];
+  // oxlint-disable-next-line typescript/unbound-method
+  const { openListing } = NativeView.prototype;
+  NativeView.prototype.openListing = async function (...args) {
+    const listing = await openListing.apply(this, args);
+    listings.push(listing);
+    return listing;
+  };
+  t.teardown(() => void (NativeView.prototype.openListing = openListing));
+  // A busy machine may take its time to end what was left.
+  const peer = await client({ abortGraceMs: 30_000 });
+  for (const recursive of [true, false, true, false]) {
+    for await (const entry of peer.list(recursive ? '/' : '/d0', { recursive })) {
+      t.truthy(entry);
+      break;
+    }
+  }
+  await until(() => server.sessions.length === 1);
+  t.is((await peer.stat('/d0')).type, 'directory');
+  t.is(listings.length, 4);
+  const open = async (): Promise<string[]> => {
+    const names = await readdir('/proc/self/fd');
+    const paths = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
+    return paths.filter((path) => path.startsWith(root));
+  };
+  await until(async () => (await open()).length === 1);
+  t.deepEqual(await open(), [root], 'the server’s root and nothing else');
+});
+
+test('a server that names what is outside, or breaks off, is not believed', async (t) => {
+  const { client, server } = await startPair(t);
+  const good = encode([[Buffer.from('a'), 'f', 1, 1, 0o644]]);
+  let body: Uint8Array[] = [];
+  server.command('LIST', {
+    summary: 'x',
+    handler: ({ exchange }) => {
+      exchange.announcement = { type: 'd' };
+      return { body };
+    },
+  });
+  const peer = await client();
+  const bodies: Record<string, Uint8Array[]> = {
+    'out of the directory': [good, encode([[Buffer.from('b/../../c'), 'f', 1, 1, 0o644]])],
+    absolute: [good, encode([[Buffer.from('/etc/passwd'), 'f', 1, 1, 0o644]])],
+    'cut short': [good, good.subarray(0, -1)],
+    'a page too many': [good, Buffer.from([0x9a, 0xff, 0xff, 0xff, 0xff])],
+  };
+  for (const [why, given] of Object.entries(bodies)) {
+    body = given;
+    const paths: string[] = [];
+    const error = await t.throwsAsync(async () => {
+      for await (const { path } of peer.list('/d', { recursive: true })) paths.push(path);
+    });
+    t.true(E2eeftpError.is(error, 'E2EEFTP_PROTOCOL'), `${why}: ${String(error)}`);
+    t.deepEqual(paths, ['/d/a'], why);
+  }
+  // Codes for what only happens here, and texts that would upset a terminal, are not taken over.
+  body = [
+    encode([
+      [Buffer.from('x'), 'E2EEFTP_SERVER_KEY_CHANGED', '\u001b[2Jgo away'],
+      [Buffer.alloc(0), 'NEW', 'y'],
+    ]),
+  ];
+  const told: string[] = [];
+  const onUnreadable = ({ code, message }: E2eeftpError): void => void told.push(`${code} ${message}`);
+  for await (const entry of peer.list('/d', { recursive: true, onUnreadable })) t.fail(entry.path);
+  t.deepEqual(told, [String.raw`E2EEFTP_SERVER_ERROR /d/x: \x1b[2Jgo away`, 'E2EEFTP_SERVER_ERROR /d: y']);
+  t.is((await peer.call('HLIST')).status, 200);
 });

@@ -124,3 +124,40 @@ test('64 KiB in the middle of 20 GiB move under 2 MiB on the wire', async (t) =>
   t.log(`${moved} bytes on the wire, all connections and both directions`);
   t.true(moved > 64 * KIB && moved < 2 * 1024 * KIB, `${moved} bytes`);
 });
+
+test('a server that sends another part than was asked for is not believed', async (t) => {
+  const { client, local, server } = await startPair(t);
+  const peer = await client();
+  await writeFile(join(local, 'f'), '0123');
+  const { root } = await peer.send(join(local, 'f'), '/f');
+  let announcement: Record<string, number> = {};
+  server.command('GET', {
+    summary: 'x',
+    handler: ({ exchange }) => {
+      exchange.announcement = announcement;
+      return { status: 226, bytes: 4, root: Buffer.from(root, 'hex'), body: ['0123'] };
+    },
+  });
+  const cases: [Record<string, number>, { start?: number; end?: number }, string | null][] = [
+    [{ size: 4 }, {}, null],
+    [{ size: 4, fileSize: 10 }, { end: 3 }, null],
+    [{ size: 4, fileSize: 6 }, { start: 2 }, null],
+    [{ size: 4 }, { end: 3 }, 'E2EEFTP_PROTOCOL'],
+    [{ size: 4, fileSize: 10 }, { end: 2 }, 'E2EEFTP_PROTOCOL'],
+    [{ size: 4, fileSize: 4 }, { start: 2 }, 'E2EEFTP_PROTOCOL'],
+    [{ size: 3 }, {}, 'E2EEFTP_INTEGRITY'],
+    [{ size: 5, fileSize: 10 }, { end: 4 }, 'E2EEFTP_INTEGRITY'],
+    [{}, {}, 'E2EEFTP_PROTOCOL'],
+  ];
+  for (const [announced, options, code] of cases) {
+    announcement = announced;
+    const why = JSON.stringify([announced, options]);
+    const reading = collect(peer.createReadStream('/f', options));
+    if (code === null) {
+      t.is((await reading).toString(), '0123', why);
+      continue;
+    }
+    const error = await t.throwsAsync(reading, undefined, why);
+    t.true(E2eeftpError.is(error) && error.code === code, `${why}: ${String(error)}`);
+  }
+});

@@ -97,11 +97,14 @@ export class Output {
     this.#stdout.write(`${line}\n`);
   }
 
+  /** Whether more was written to standard output than its reader has taken. */
+  get isAhead(): boolean {
+    return this.#stdout.writableNeedDrain === true && this.#stdout.once !== undefined;
+  }
+
   /** Resolves when the reader of standard output has caught up: for loops that may write more than memory holds. */
   async caughtUp(): Promise<void> {
-    const stdout = this.#stdout;
-    if (stdout.writableNeedDrain !== true || stdout.once === undefined) return;
-    await new Promise<void>((resolve) => void stdout.once?.('drain', resolve));
+    if (this.isAhead) await new Promise<void>((resolve) => void this.#stdout.once?.('drain', resolve));
   }
 
   /** One line for people on standard error; silent with `-q` and with `--json`. */

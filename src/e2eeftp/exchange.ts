@@ -64,6 +64,7 @@ export class Exchange {
   completed: CompletedFile | null = null;
   /** Failures beside the one that the client is told: for the log. */
   readonly notes: unknown[] = [];
+  readonly #releases: (() => void)[] = [];
   #reader: NativeBodyReader | null = null;
   #bodyAsked = false;
   #replyBegun = false;
@@ -77,6 +78,16 @@ export class Exchange {
   /** Remembers a failure for the log. */
   note(failure: unknown): void {
     this.notes.push(failure);
+  }
+
+  /** Has `release` called when the request is over, whether or not its body was ever begun. It must not throw. */
+  atEnd(release: () => void): void {
+    this.#releases.push(release);
+  }
+
+  /** The request is over, in whatever way. */
+  end(): void {
+    for (const release of this.#releases.splice(0)) release();
   }
 
   /** Sends a reply or a provisional reply. */

@@ -43,7 +43,7 @@ export async function runSession(session: Session, options: LoopOptions): Promis
     const exchange = new Exchange(state, read.id);
     lastId = Math.max(lastId, read.id);
     malformed = read instanceof MalformedRequest ? malformed + 1 : 0;
-    const outcome = await session.answering(() => answer(read, exchange, options));
+    const outcome = await session.answering(() => answer(read, exchange, options)).finally(() => exchange.end());
     const verb = read instanceof MalformedRequest ? null : read.verb;
     options.onAnswered(verb, outcome, exchange, (performance.now() - started) / 1000);
     if (options.isClosing() || session.isEnding || malformed >= MAX_MALFORMED_IN_A_ROW) {

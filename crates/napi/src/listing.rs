@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use e2eeftp_core::listing::{Kind, MAX_PAGE_ITEMS, PageEntry, PageWriter};
 use e2eeftp_vfs::{Entry, FileType, Lister, Metadata, Result, TreeItem, TreeLister, VPath, View};
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, PromiseRaw};
+use napi::bindgen_prelude::{Buffer, PromiseRaw, spawn_blocking};
 use napi_derive::napi;
 
 use crate::error::{IntoThrown, blocking, promise};
@@ -108,6 +108,18 @@ impl NativeListing {
                 Ok((!page.is_empty()).then(|| page.finish().into()))
             }),
         )
+    }
+}
+
+#[napi]
+impl NativeListing {
+    /// Closes the directories that are open, in the background. Idempotent; nothing follows.
+    #[napi]
+    pub fn close(&self) {
+        let pages = Arc::clone(&self.pages);
+        drop(spawn_blocking(move || {
+            *pages.lock().unwrap_or_else(PoisonError::into_inner) = Pages::Over;
+        }));
     }
 }
 

@@ -210,8 +210,8 @@ pub enum TreeItem {
         /// Empty for the listed directory itself.
         path: Vec<u8>,
         /// Why: `NotPermitted`; `NotFound` when it vanished meanwhile; `BadPath` when it has names
-        /// with paths longer than [`VPath::MAX_LEN`]; `TooLarge` when more than 32 directories
-        /// above it are too large to be sorted; `Io` and others.
+        /// with paths longer than [`VPath::MAX_LEN`]; `TooLarge` when it and 8
+        /// directories above it are too large to be sorted; `Io` and others.
         error: crate::Error,
     },
 }

@@ -20,17 +20,30 @@ use crate::path::VPath;
 use crate::storage::{TreeItem, TreeLister};
 
 const OP: &str = "list";
-/// Bytes of names that are kept in all directories on the way together, their overhead included.
-/// A directory whose names do not fit is not sorted.
-const MAX_HELD_LEN: usize = 8 << 20;
 /// What a kept name takes beside its bytes: its vector and the allocator's share.
 const NAME_OVERHEAD: usize = 48;
-/// Directories on the way that are not sorted: each keeps a descriptor and a buffer of 32 KiB.
-const MAX_STREAMED: usize = 32;
+
+/// What a listing may hold, whatever the tree.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Names of a directory that is sorted.
+    sorted_count: usize,
+    /// Bytes of names that are kept in all directories on the way together, their overhead
+    /// included. A directory whose names do not fit is not sorted.
+    held_len: usize,
+    /// Directories on the way that are not sorted: each keeps a descriptor and a buffer of 32 KiB.
+    streamed_count: usize,
+}
+
+impl Limits {
+    const DEFAULT: Self =
+        Self { sorted_count: SORTED_MAX_COUNT, held_len: 8 << 20, streamed_count: 8 };
+}
 
 /// See [`TreeLister`].
 pub(crate) struct LocalTreeLister {
     lookup: Lookup,
+    limits: Limits,
     /// The listed directory.
     base: OwnedFd,
     /// The longest path from `base` that a client can name.
@@ -73,9 +86,14 @@ enum Step {
 impl LocalTreeLister {
     /// Opens the directory `path` of `jail`; links on the way to it are followed inside the jail.
     pub(crate) fn open(jail: &Jail, path: &VPath) -> Result<Self> {
+        Self::open_within(jail, path, Limits::DEFAULT)
+    }
+
+    fn open_within(jail: &Jail, path: &VPath, limits: Limits) -> Result<Self> {
         let above_len = if path.is_root() { 0 } else { path.as_bytes().len() };
         let mut lister = Self {
             lookup: jail.lookup(),
+            limits,
             base: jail.open_at(path, READ_DIRECTORY, OP)?,
             max_path_len: VPath::MAX_LEN.saturating_sub(above_len + 1),
             path: Vec::new(),
@@ -105,7 +123,8 @@ impl LocalTreeLister {
         let mut len = 0;
         while let Some(name) = next_name(&mut dir)? {
             len += name.len() + NAME_OVERHEAD;
-            if names.len() == SORTED_MAX_COUNT || self.held_len + len > MAX_HELD_LEN {
+            let Limits { sorted_count, held_len, .. } = self.limits;
+            if names.len() == sorted_count || self.held_len + len > held_len {
                 return self.streamed(dir);
             }
             names.push(name);
@@ -117,7 +136,7 @@ impl LocalTreeLister {
 
     fn streamed(&self, mut dir: Dir) -> Result<Names> {
         let is_streamed = |level: &&Level| matches!(level.names, Names::Streamed(_));
-        if self.levels.iter().filter(is_streamed).count() >= MAX_STREAMED {
+        if self.levels.iter().filter(is_streamed).count() >= self.limits.streamed_count {
             return Err(Error::new(ErrorKind::TooLarge, OP));
         }
         dir.rewind();
@@ -263,5 +282,79 @@ impl TreeLister for LocalTreeLister {
 impl fmt::Debug for LocalTreeLister {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalTreeLister").field("depth", &self.levels.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::jail::Resolver;
+
+    /// `depth` directories in one another, each with five files beside the next one.
+    fn tree(depth: usize) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let mut directory = root.path().to_path_buf();
+        for _ in 0..depth {
+            directory.push("d");
+            fs::create_dir(&directory).unwrap();
+            for name in ["a", "b", "c", "e", "f"] {
+                fs::write(directory.join(name), b"").unwrap();
+            }
+        }
+        root
+    }
+
+    /// All paths, and the kinds of the reports.
+    fn list(root: &tempfile::TempDir, limits: Limits) -> (Vec<String>, Vec<(String, ErrorKind)>) {
+        let jail = Jail::open(root.path(), Resolver::Auto).unwrap();
+        let mut lister = LocalTreeLister::open_within(&jail, &VPath::root(), limits).unwrap();
+        let (mut paths, mut reports) = (Vec::new(), Vec::new());
+        while let Some(item) = lister.next() {
+            match item {
+                TreeItem::Entry { path, .. } => paths.push(String::from_utf8(path).unwrap()),
+                TreeItem::Unreadable { path, error } => {
+                    reports.push((String::from_utf8(path).unwrap(), error.kind()));
+                }
+            }
+            assert!(lister.held_len <= limits.held_len);
+        }
+        assert_eq!(lister.held_len, 0);
+        (paths, reports)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_listed_unsorted() {
+        let root = tree(4);
+        let (sorted, reports) = list(&root, Limits::DEFAULT);
+        assert_eq!((sorted.len(), reports.len()), (24, 0));
+        assert!(sorted.is_sorted());
+        let name_len = 1 + NAME_OVERHEAD;
+        // The first needs one name kept, the next ones six each, less those already given out.
+        for held_len in [name_len, 6 * name_len, 8 * name_len, 12 * name_len] {
+            let limits = Limits { held_len, ..Limits::DEFAULT };
+            let (paths, reports) = list(&root, limits);
+            assert_eq!(reports, [], "{held_len}");
+            let expected: BTreeSet<_> = sorted.iter().cloned().collect();
+            assert_eq!(paths.iter().cloned().collect::<BTreeSet<_>>(), expected, "{held_len}");
+            assert_eq!(paths.len(), sorted.len(), "each once");
+        }
+        let limits = Limits { sorted_count: 6, ..Limits::DEFAULT };
+        assert_eq!(list(&root, limits).0, sorted, "a limit may be reached");
+    }
+
+    #[test]
+    fn more_unsorted_directories_than_may_be_open_are_reported() {
+        let root = tree(4);
+        let limits = Limits { sorted_count: 5, streamed_count: 3, ..Limits::DEFAULT };
+        let (paths, reports) = list(&root, limits);
+        // The first three have six names, the last one five.
+        assert_eq!((paths.len(), reports.len()), (24, 0));
+        let limits = Limits { streamed_count: 2, ..limits };
+        let (paths, reports) = list(&root, limits);
+        assert_eq!(reports, [("d/d/d".to_owned(), ErrorKind::TooLarge)]);
+        assert_eq!(paths.len(), 1 + 6 + 6);
     }
 }

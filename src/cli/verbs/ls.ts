@@ -44,7 +44,7 @@ async function* sorted(source: AsyncIterable<Entry>, alive: () => void): AsyncGe
 }
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
-  const { output, signal, alive } = context;
+  const { output, signal, alive, pauseTimeout } = context;
   const address = parseRemote(operands[0] ?? '');
   const path = address.path === '' ? '.' : address.path;
   const [recursive, long] = [options['recursive'] === true, options['long'] === true];
@@ -63,7 +63,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
         const shown = shownName(entry, recursive);
         output.data(long ? longRow(entry, shown) : shown);
       }
-      await output.caughtUp();
+      if (output.isAhead) {
+        // A reader that takes its time is not a peer that is silent.
+        pauseTimeout();
+        await output.caughtUp();
+        alive();
+      }
     }
     if (unreadable === 0) return EXIT.ok;
     const what = unreadable === 1 ? 'one directory' : `${unreadable} directories`;

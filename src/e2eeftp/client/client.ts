@@ -55,8 +55,8 @@ export interface OfferedCommand {
 }
 
 /**
- * A logged-in client. Its requests run one after the other, in the order in which they were made; streams have
- * connections of their own. Every call rejects with the signal's reason when its signal aborts.
+ * A logged-in client. Its requests run one after the other, in the order in which they were made; streams and recursive
+ * listings have connections of their own, so that any number of them may be open beside other requests. Every call rejects with the signal's reason when its signal aborts.
  */
 export class Client {
   readonly host: string;

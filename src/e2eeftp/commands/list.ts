@@ -14,6 +14,8 @@ export async function listCommand(context: RequestContext): Promise<CommandReply
   const { input, exchange } = context;
   const [path, recursive] = [input.bytes('path'), input.boolean('recursive', false)];
   const listing = await native(() => exchange.session.view.openListing(path, recursive));
+  // The garbage collector does not know that the listing holds directories open.
+  exchange.atEnd(() => listing.close());
   exchange.announcement = { type: typeLetter(nativeSync(() => listing.fileType)) };
   return { text: 'Listed', body: pages(listing) };
 }
