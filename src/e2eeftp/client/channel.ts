@@ -8,7 +8,7 @@ import type { NativeSession } from '../../native.js';
 import { encodeControl } from '../control-codec.js';
 import type { ControlValue } from '../control-value.js';
 import { isSessionDead } from '../exchange.js';
-import { STATUS_BODY_FOLLOWS, STATUS_OK, STATUS_SEND_BODY, STATUS_AT_WORK } from '../status.js';
+import { STATUS_AT_WORK, STATUS_BODY_FOLLOWS, STATUS_OK, STATUS_SEND_BODY } from '../status.js';
 import { linkSignals, longLivedController, orAbort, settlesWithin } from './abort.js';
 import { InboundBody, OutboundBody } from './bodies.js';
 import { decodeReply, replyError } from './reply.js';
