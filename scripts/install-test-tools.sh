@@ -19,6 +19,7 @@
 #   mandoc          reads the manual page
 #   btrfs-progs     a file system on which copies share their blocks
 #   util-linux      prlimit takes descriptors away from a server
+#   strace          system calls that fail, such as openat2 on an old kernel
 set -eu
 
 packages=''
@@ -40,6 +41,7 @@ need mandoc mandoc
 need prlimit util-linux
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 need mkfs.btrfs btrfs-progs
+need strace strace
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

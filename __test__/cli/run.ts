@@ -25,6 +25,10 @@ export interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
   cwd?: string;
+  /** A program and its arguments that run the command line, in front of it; it must become the command line's process. */
+  under?: readonly string[];
+  /** After so long the process is killed. @default 60_000 */
+  limitMs?: number;
 }
 
 /** A command line that has been started. */
@@ -34,12 +38,12 @@ export class Running {
   #stdout: Buffer[] = [];
   #stderr = '';
 
-  constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, limitMs: number = LIMIT_MS) {
     this.child = child;
     child.stdout?.on('data', (chunk: Buffer) => this.#stdout.push(chunk));
     child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
     child.stdin?.on('error', () => undefined);
-    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
     this.result = new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code) => {
@@ -129,14 +133,16 @@ export class Sandbox {
   }
 
   start(words: string[], options: RunOptions = {}): Running {
+    const [program = '', ...rest] = [...(options.under ?? []), ...this.#program, ...words];
     const running = new Running(
-      spawn(this.#program[0], [this.#program[1], ...words], {
+      spawn(program, rest, {
         cwd: options.cwd ?? this.dir,
         env: this.env(options.env),
         // A session of its own: there is no terminal to ask at.
         detached: true,
         stdio: ['pipe', 'pipe', 'pipe'],
       }),
+      options.limitMs,
     );
     this.#running.push(running);
     if (options.input !== undefined) running.child.stdin?.end(options.input);
@@ -202,12 +208,12 @@ export class Sandbox {
   }
 
   /** A client key, its authorization with `options`, and a server. */
-  async ready(options: string[] = [], words: string[] = []): Promise<RunningServer> {
+  async ready(options: string[] = [], words: string[] = [], run: RunOptions = {}): Promise<RunningServer> {
     await this.keygen();
     const flags = options.flatMap((option) => ['--option', option]);
     const done = await this.run(['authorize', this.path('config/e2eeftp/client_id.pub'), ...flags]);
     if (done.code !== 0) throw new Error(done.stderr);
-    return this.serve(words);
+    return this.serve(words, run);
   }
 
   /** Ends what still runs and removes the directory. */
