@@ -9,6 +9,7 @@
 #   openssh-client  ssh-keygen checks our signatures and key files
 #   bsdutils        script gives the command line a terminal
 #   mount           small and read-only file systems for the storage tests
+#   valgrind        finds decisions that depend on secrets (npm run constant-time)
 set -eu
 
 packages=''
@@ -18,6 +19,7 @@ need() { # COMMAND PACKAGE
 need ssh-keygen openssh-client
 need script bsdutils
 need mount mount
+need valgrind valgrind
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

@@ -2,23 +2,25 @@
 // one line, `N passed, N failed`. The exit status is 0 only if all of them ran and passed.
 //
 //   npm test               everything: what continuous integration runs
-//   npm test -- lint ts    only these groups: lint, rust, ts
+//   npm test -- lint ts    only these groups: lint, rust, ts, fuzz, models, constant-time
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { cargoCounter, tapCounter } from './lib/counts.mjs';
+import { cargoCounter, closingLineCounter, tapCounter } from './lib/counts.mjs';
 import { hasCommand, requireToolchain, root, SetupError } from './lib/project.mjs';
 import { run, runMain } from './lib/run.mjs';
 import { buildNative, installPackages, step } from './lib/setup.mjs';
 
-const GROUPS = ['lint', 'rust', 'ts'];
+const GROUPS = ['lint', 'rust', 'ts', 'fuzz', 'models', 'constant-time'];
 /** Written by `napi build` and kept under version control. */
 const GENERATED = ['index.js', 'index.d.ts'];
 /** Each is one check: it passes when its command, a script of package.json, ends with 0. */
 const LINTS = ['lint:rustfmt', 'lint:clippy', 'lint:oxlint', 'lint:prettier', 'lint:knip', 'lint:publint', 'lint:attw'];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
-const TEST_TOOLS = ['ssh-keygen', 'script', 'mount'];
+const TEST_TOOLS = ['ssh-keygen', 'script', 'mount', 'valgrind'];
+/** Groups that are one script of package.json each, which closes on `N passed, N failed` itself. */
+const SUITES = ['fuzz', 'models', 'constant-time'];
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -42,6 +44,7 @@ await runMain(async () => {
   if (wanted.has('lint')) for (const lint of LINTS) await check(lint);
   if (wanted.has('rust')) await count('test:rust', [], cargoCounter());
   if (wanted.has('ts')) await count('test:ts', ['--tap'], tapCounter());
+  for (const suite of SUITES) if (wanted.has(suite)) await count(suite, [], closingLineCounter());
   return report();
 });
 
