@@ -20,6 +20,7 @@
 #   btrfs-progs     a file system on which copies share their blocks
 #   util-linux      prlimit takes descriptors away from a server
 #   strace          system calls that fail, such as openat2 on an old kernel
+#   valgrind        finds decisions that depend on secrets (npm run constant-time)
 set -eu
 
 packages=''
@@ -42,6 +43,7 @@ need prlimit util-linux
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 need mkfs.btrfs btrfs-progs
 need strace strace
+need valgrind valgrind
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux

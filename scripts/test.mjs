@@ -2,17 +2,17 @@
 // one line, `N passed, N failed`. The exit status is 0 only if all of them ran and passed.
 //
 //   npm test               everything: what continuous integration runs
-//   npm test -- lint ts    only these groups: lint, rust, ts
+//   npm test -- lint ts    only these groups: lint, rust, ts, fuzz, models, constant-time
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { cargoCounter, tapCounter } from './lib/counts.mjs';
+import { cargoCounter, closingLineCounter, tapCounter } from './lib/counts.mjs';
 import { hasCommand, requireToolchain, root, SetupError } from './lib/project.mjs';
 import { run, runMain } from './lib/run.mjs';
 import { buildNative, installPackages, step } from './lib/setup.mjs';
 
-const GROUPS = ['lint', 'rust', 'ts'];
+const GROUPS = ['lint', 'rust', 'ts', 'fuzz', 'models', 'constant-time'];
 /** Written by `napi build` and kept under version control. */
 const GENERATED = ['index.js', 'index.d.ts'];
 /** Each is one check: it passes when its command, a script of package.json, ends with 0. */
@@ -43,9 +43,13 @@ const TEST_TOOLS = [
   'mandoc',
   'mkfs.btrfs',
   'prlimit',
+  'strace',
+  'valgrind',
 ];
 /** A file that tests give to one of them. */
 const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';
+/** Groups that are one script of package.json each, which closes on `N passed, N failed` itself. */
+const SUITES = ['fuzz', 'models', 'constant-time'];
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -74,6 +78,7 @@ await runMain(async () => {
   }
   if (wanted.has('rust')) await count('test:rust', [], cargoCounter());
   if (wanted.has('ts')) await count('test:ts', ['--tap'], tapCounter());
+  for (const suite of SUITES) if (wanted.has(suite)) await count(suite, [], closingLineCounter());
   return report();
 });
 

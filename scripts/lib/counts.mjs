@@ -52,3 +52,23 @@ export function tapCounter() {
     },
   };
 }
+
+/**
+ * Reads the output of a script of ours, which ends with `N passed, N failed`.
+ *
+ * @returns {{counts: Counts, onLine: (line: string) => boolean}} `onLine` answers whether the line
+ *   is worth showing
+ */
+export function closingLineCounter() {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  return {
+    counts,
+    onLine(line) {
+      const result = /^(\d+) passed, (\d+) failed$/.exec(line);
+      if (result === null) return line !== '';
+      counts.passed += Number(result[1]);
+      counts.failed += Number(result[2]);
+      return false;
+    },
+  };
+}

@@ -226,6 +226,23 @@ fn weak_and_malformed_identities_are_refused() {
 }
 
 #[test]
+fn messages_carry_their_numbers() {
+    for peers in Peers::all() {
+        for forger in both_sides(&peers) {
+            let (schedule, secret) = (forger.schedule(), forger.secret());
+            for at in 0..forger.genuine.len() {
+                for number in [0, forger.genuine[at][0] ^ 1, forger.genuine[at][0] ^ 0x80] {
+                    let mut all = forger.genuine.clone();
+                    all[at][0] = number;
+                    let verdict = forger.deliver(&schedule.flight(&secret, &all));
+                    assert_eq!(verdict, Err(Error::Peer(PeerFault::MessageType)), "{at} {number}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn messages_have_one_order() {
     for peers in Peers::all() {
         for forger in both_sides(&peers) {
