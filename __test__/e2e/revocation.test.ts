@@ -44,6 +44,7 @@ test('a revoked key ends its open sessions without anybody’s help, and no othe
   const other = await listed(t, 'user=two');
   await authorizeClient(file, other.identity.publicKey, { options: ['user=two'] });
   const stays = await client({ identity: other.identity });
+  await until(() => server.sessions.length === 2);
   await revokeClient(file, identity.publicKey.fingerprint);
   await until(() => server.sessions.length === 1, NOTICED_MS);
   t.true(E2eeftpError.is(await t.throwsAsync(peer.call('HLIST')), 'E2EEFTP_CONNECTION_LOST'));
