@@ -226,6 +226,14 @@ fn keys_are_updated_when_due() {
 }
 
 #[test]
+fn the_smallest_protected_record_is_the_same_in_both_phases() {
+    for phase in [Phase::Handshake, Phase::Established] {
+        assert_eq!(record_len(&[0x52, 0, 0, 24], phase), Ok(28));
+        assert_eq!(record_len(&[0x52, 0, 0, 23], phase), Err(PeerFault::Length.into()));
+    }
+}
+
+#[test]
 fn keys_grow_old() {
     let (mut sealer, mut opener) = default_way();
     assert!(!sealer.needs_update(3_599_999));
