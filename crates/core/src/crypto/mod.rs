@@ -4,6 +4,7 @@
 //! replaced here. Nothing in this module keeps state beyond the keys it is given.
 
 pub(crate) mod aead;
+pub(crate) mod cbc_hmac;
 mod cpu;
 pub(crate) mod ed25519;
 pub(crate) mod hash;
@@ -11,6 +12,7 @@ pub(crate) mod kdf;
 pub(crate) mod kem;
 mod os_random;
 mod root_hash;
+pub(crate) mod x25519;
 
 pub use cpu::has_aes_hardware;
 pub use os_random::OsRandom;
