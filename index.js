@@ -773,9 +773,12 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, openLocalSource, parsePublicKey, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, isClassicSealedLen, openLocalSource, parsePublicKey, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
+export { NativeClassicConnection }
+export { NativeClassicIncoming }
+export { NativeClassicListener }
 export { NativeConnecting }
 export { NativeIdentity }
 export { NativeIncoming }
@@ -787,7 +790,10 @@ export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
+export { classicSealedLen }
 export { connect }
+export { connectClassic }
+export { isClassicSealedLen }
 export { openLocalSource }
 export { parsePublicKey }
 export { stageLocal }

@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
 mod body;
+mod classic;
 mod connect;
 mod error;
 mod file;

@@ -12,6 +12,7 @@
 mod address_limiter;
 mod body;
 mod buffer;
+pub mod classic;
 mod connect;
 mod error;
 mod handshake;

@@ -19,15 +19,15 @@ use crate::limits::ServerLimits;
 use crate::session::{Session, SessionSettings};
 
 /// Proved peers that wait for the caller's verdict.
-const MAX_WAITING: usize = 256;
+pub(crate) const MAX_WAITING: usize = 256;
 /// Length of the kernel's queue of connections not yet accepted.
 const BACKLOG: u32 = 1024;
 /// Peers that are being turned away politely at once.
 const MAX_TURNING_AWAY: usize = 64;
 /// One address may have this part of the handshakes under way.
-const HALF_OPEN_SHARE: usize = 4;
+pub(crate) const HALF_OPEN_SHARE: usize = 4;
 /// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket with its handshakes.
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl Incoming {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub(crate) fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     if address.is_ipv6() {
