@@ -19,6 +19,11 @@ export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
 export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
 
+export { ClassicClient } from './classic/client/classic-client.js';
+export { connectClassic } from './classic/client/connect-classic.js';
+export type { ClassicConnectOptions } from './classic/client/connect-classic.js';
+export type { ClassicGetOptions, ClassicSendOptions } from './classic/client/classic-transfers.js';
+
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';

@@ -7,9 +7,15 @@
 import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
+  classicSealedLen,
   connect as connectNative,
+  connectClassic as connectClassicNative,
+  isClassicSealedLen,
   NativeBodyReader,
   NativeBodyWriter,
+  NativeClassicConnection,
+  NativeClassicIncoming,
+  NativeClassicListener,
   NativeConnecting,
   NativeIdentity,
   NativeIncoming,
@@ -27,8 +33,10 @@ export {
 } from '../index.js';
 export type {
   NativeBodyResult as BodyResult,
+  NativeClassicLine,
   NativeEntry,
   NativeGrant,
+  NativeListenOptions,
   NativeMetadata,
   PublicKeyInfo,
 } from '../index.js';

@@ -46,7 +46,7 @@ test('unknown options are refused by name; planned ones as unsupported', (t) => 
     t.true(error?.message.includes(name));
     t.notThrows(() => resolveOptions({ [name]: undefined }));
   }
-  for (const name of ['sftp', 'ftps', 'classic', 'accounts']) {
+  for (const name of ['sftp', 'ftps', 'accounts']) {
     const error = t.throws(() => resolveOptions({ [name]: {} }), undefined, name);
     t.true(E2eeftpError.is(error, 'E2EEFTP_UNSUPPORTED'), name);
   }

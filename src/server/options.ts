@@ -42,6 +42,13 @@ export interface ServerOptions {
   readonly identity?: Identity;
   /** @default [{host: '127.0.0.1', port: 5001}] */
   readonly listen?: Endpoint | readonly Endpoint[];
+  /**
+   * Where old clients are served, in the wire format of the original e2eeftp (`docs/CLASSIC.md`); the default port is 2121.
+   * @default nowhere
+   */
+  readonly classic?: Endpoint | readonly Endpoint[];
+  /** Whether old clients may delete. @default false */
+  readonly classicAllowDelete?: boolean;
   /** File of keys, or a function that decides. @default dataDir/authorized_clients.pub */
   readonly authorizedClients?: string | Authorize;
   /** Nobody may store or delete, whatever the grants say. @default false */
@@ -86,6 +93,8 @@ export interface ResolvedOptions {
   readonly dataDir: string;
   readonly identity: Identity | null;
   readonly listen: readonly Required<Endpoint>[];
+  readonly classic: readonly Required<Endpoint>[];
+  readonly classicAllowDelete: boolean;
   readonly authorizedClients: string | Authorize;
   readonly readOnly: boolean;
   readonly durability: Durability;
@@ -93,6 +102,9 @@ export interface ResolvedOptions {
   readonly limits: NativeLimits;
   readonly logger: Logger;
 }
+
+/** Port of the original's command line. */
+const CLASSIC_PORT = 2121;
 
 const durabilities: readonly Durability[] = ['none', 'file', 'directory'];
 const limitNames = [
@@ -111,19 +123,21 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'dataDir',
   'identity',
   'listen',
+  'classic',
+  'classicAllowDelete',
   'authorizedClients',
   'readOnly',
   'durability',
   'idleTimeoutMs',
   'logger',
 ]);
-const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'classic', 'accounts']);
+const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'accounts']);
 
 /**
  * Fills in defaults.
  *
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` naming an option that is unknown or out of range;
- * `E2EEFTP_UNSUPPORTED` for `sftp`, `ftps`, `classic` and `accounts`.
+ * `E2EEFTP_UNSUPPORTED` for `sftp`, `ftps` and `accounts`.
  */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
   checkNames(options);
@@ -144,7 +158,9 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     root: options.root ?? paths.files,
     dataDir,
     identity: options.identity ?? null,
-    listen: endpoints(options.listen ?? {}),
+    listen: endpoints('listen', options.listen ?? {}, DEFAULT_PORT),
+    classic: options.classic === undefined ? [] : endpoints('classic', options.classic, CLASSIC_PORT),
+    classicAllowDelete: options.classicAllowDelete ?? false,
     authorizedClients: options.authorizedClients ?? paths.authorizedClients,
     readOnly: options.readOnly ?? false,
     durability,
@@ -154,12 +170,16 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   };
 }
 
-function endpoints(listen: Endpoint | readonly Endpoint[]): readonly Required<Endpoint>[] {
-  const list = Array.isArray(listen) ? (listen as readonly Endpoint[]) : [listen as Endpoint];
-  if (list.length === 0) throw invalid('listen', 'at least one address');
-  return list.map(({ host = '127.0.0.1', port = DEFAULT_PORT }) => {
-    if (typeof host !== 'string' || host === '') throw invalid('listen.host', 'a name or an address');
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid('listen.port', 'a number from 0 to 65535');
+function endpoints(
+  name: string,
+  given: Endpoint | readonly Endpoint[],
+  defaultPort: number,
+): readonly Required<Endpoint>[] {
+  const list = Array.isArray(given) ? (given as readonly Endpoint[]) : [given as Endpoint];
+  if (list.length === 0) throw invalid(name, 'at least one address');
+  return list.map(({ host = '127.0.0.1', port = defaultPort }) => {
+    if (typeof host !== 'string' || host === '') throw invalid(`${name}.host`, 'a name or an address');
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${name}.port`, 'a number from 0 to 65535');
     return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
   });
 }

@@ -2,10 +2,9 @@
  * The server: one identity, one root, one list of clients, offered on one or more addresses.
  */
 import { EventEmitter } from 'node:events';
-import { lookup } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ClassicServer } from '../classic/classic-server.js';
 import { E2eeftpError } from '../errors.js';
 import { CommandRegistry } from '../e2eeftp/command-registry.js';
 import type { CommandDefinition, CommandReply } from '../e2eeftp/command-registry.js';
@@ -26,7 +25,9 @@ import type { Identity } from '../identity/identity.js';
 import { openServerData, serverDataPaths } from '../identity/server-data.js';
 import { NativeListener, NativeStorage, native, nativeSync } from '../native.js';
 import type { NativeIncoming } from '../native.js';
+import { addressOf } from './address-of.js';
 import { Admission, openGrant } from './admission.js';
+import { listenClassic, sharedCommands } from './classic-host.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
 import type { ServerEvents } from './events.js';
@@ -65,6 +66,8 @@ export class Server extends EventEmitter<ServerEvents> {
   readonly #reservations = new NameReservations();
   readonly #events: EventHub;
   readonly #listeners: NativeListener[] = [];
+  readonly #builtIns: ReturnType<typeof sharedCommands>;
+  #classic: ClassicServer | null = null;
   #accepting: readonly Promise<void>[] = [];
   #prepared: Promise<Prepared> | null = null;
   #ready: Prepared | null = null;
@@ -76,11 +79,17 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#options = resolveOptions(options);
     this.#events = new EventHub(this, this.#options.logger);
     registerBuiltIns(this.#registry, this);
+    this.#builtIns = sharedCommands(this.#registry, this, Server.prototype);
   }
 
   /** The addresses that are listened on, with the ports that were picked. Empty before `listen()`. */
   get addresses(): readonly Required<Endpoint>[] {
     return this.#listeners.map(({ host, port }) => ({ host, port }));
+  }
+
+  /** The addresses at which old clients are served. */
+  get classicAddresses(): readonly Required<Endpoint>[] {
+    return this.#classic?.addresses ?? [];
   }
 
   /** Fingerprint of the server's key, `SHA256:…`: what a client is told to expect. */
@@ -168,7 +177,10 @@ export class Server extends EventEmitter<ServerEvents> {
    */
   async close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close();
-    const cut = setTimeout(() => void this.#connections.cut(), options.graceMs ?? 10_000);
+    const cut = setTimeout(() => {
+      this.#classic?.cut();
+      void this.#connections.cut();
+    }, options.graceMs ?? 10_000);
     try {
       await this.#closing;
     } finally {
@@ -242,7 +254,7 @@ export class Server extends EventEmitter<ServerEvents> {
     await this.prepare();
     this.#events.start();
     const { identity, root } = this.#require();
-    const { limits, listen, logger } = this.#options;
+    const { limits, listen, classic, logger } = this.#options;
     try {
       for (const endpoint of listen) {
         const host = await addressOf(endpoint.host);
@@ -250,9 +262,16 @@ export class Server extends EventEmitter<ServerEvents> {
         const listener = await identity.withKey((key) => NativeListener.bind(key, { ...limits, host, port }));
         this.#listeners.push(listener);
       }
+      const endpoints = await Promise.all(
+        classic.map(async ({ host, port }) => ({ host: await addressOf(host), port })),
+      );
+      const shared = { options: this.#options, events: this.#events, registry: this.#registry };
+      this.#classic = await listenClassic({ ...this.#require(), ...shared, builtIns: this.#builtIns }, endpoints);
       if (this.#closing !== null) throw new E2eeftpError('E2EEFTP_CLOSED', 'the server was closed');
     } catch (error) {
       for (const listener of this.#listeners.splice(0)) listener.close();
+      await this.#classic?.close();
+      this.#classic = null;
       throw error;
     }
     this.#accepting = this.#listeners.map((listener) => this.#guard(this.#accept(listener)));
@@ -345,7 +364,7 @@ export class Server extends EventEmitter<ServerEvents> {
     this.#ready?.root.stopSweep();
     await this.#listening?.catch(() => undefined);
     for (const listener of this.#listeners) listener.close();
-    await this.#connections.endIdle();
+    await Promise.all([this.#classic?.close(), this.#connections.endIdle()]);
     await this.#connections.whenEmpty();
     await Promise.all(this.#accepting);
     this.#options.logger.info({}, 'closed');
@@ -359,16 +378,6 @@ export class Server extends EventEmitter<ServerEvents> {
   #require(): Prepared {
     if (this.#ready !== null) return this.#ready;
     throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', 'the server is not prepared: call prepare() or listen() first');
-  }
-}
-
-/** The listener takes addresses only. */
-async function addressOf(host: string): Promise<string> {
-  if (isIP(host) !== 0) return host;
-  try {
-    return (await lookup(host)).address;
-  } catch (error) {
-    throw new E2eeftpError('E2EEFTP_UNKNOWN_HOST', `cannot look up ${host}`, { cause: error });
   }
 }
 

@@ -62,7 +62,7 @@ export interface ConnectOptions {
 }
 
 /** How a server's key is judged. */
-type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
+export type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
 
 /**
  * Connects to a server and logs in.
@@ -144,14 +144,16 @@ export async function fetchServerKey(
   }
 }
 
-interface Target {
+/** Options about the connection itself, checked. */
+export interface Target {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
   readonly stallTimeoutMs?: number;
 }
 
-function checkTarget(options: ConnectOptions): Target {
+/** Fills in and checks what {@link Target} has. */
+export function checkTarget(options: ConnectOptions): Target {
   const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs } = options;
   if (typeof host !== 'string' || host === '') throw invalid('host must be a name or an address');
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('port must be a number from 1 to 65535');
@@ -162,7 +164,8 @@ function checkTarget(options: ConnectOptions): Target {
   return { host: bare, port, timeoutMs, ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }) };
 }
 
-async function loadIdentity({ identity, passphrase }: ConnectOptions): Promise<Identity> {
+/** The identity that the options name. */
+export async function loadIdentity({ identity, passphrase }: ConnectOptions): Promise<Identity> {
   if (identity instanceof Identity) return identity;
   return Identity.load(identity ?? join(clientDirectory(), 'client_id.key'), passphrase);
 }
@@ -184,14 +187,16 @@ async function judgeOrClose(connecting: NativeConnecting, judge: Judge): Promise
   }
 }
 
-function pinned(target: Target, fingerprints: readonly string[]): Judge {
+/** Trusts these keys and no other. */
+export function pinned(target: Target, fingerprints: readonly string[]): Judge {
   return async (key) => {
     if (fingerprints.includes(key.fingerprint)) return 'trusted';
     throw keyChanged(target, fingerprints, key.fingerprint);
   };
 }
 
-async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
+/** Trusts what is on record. */
+export async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
   const { result, entries } = await known.lookup(target.host, target.port, key);
   if (result === 'match') return 'trusted';
   if (result === 'unknown') return 'unknown';
@@ -200,7 +205,8 @@ async function onRecord(target: Target, known: KnownServers, key: PublicKey): Pr
   throw keyChanged(target, fingerprints, key.fingerprint, `${known.path} line ${lines}`);
 }
 
-async function askAbout(
+/** Asks about a server that is not on record; throws unless the answer is yes. */
+export async function askAbout(
   server: UnknownServer,
   { onUnknownServer }: ConnectOptions,
   signal: AbortSignal | undefined,
@@ -267,7 +273,8 @@ function keyChanged(target: Target, expected: readonly string[], got: string, wh
   );
 }
 
-function refused(identity: Identity, cause: E2eeftpError): E2eeftpError {
+/** The error of a client whose key is not accepted. */
+export function refused(identity: Identity, cause: E2eeftpError): E2eeftpError {
   return new E2eeftpError(
     'E2EEFTP_AUTH_REFUSED',
     `the server does not accept the key ${identity.publicKey.fingerprint}`,

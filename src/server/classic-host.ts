@@ -1,0 +1,81 @@
+/**
+ * What the server lends to the old wire format: its identity, its list of clients, its storage, its log and its events.
+ */
+import { ClassicServer } from '../classic/classic-server.js';
+import { classicCommands } from '../classic/commands.js';
+import type { CommandDefinition, CommandRegistry } from '../e2eeftp/command-registry.js';
+import type { BuiltInHandlers } from '../e2eeftp/commands/built-ins.js';
+import type { Identity } from '../identity/identity.js';
+import type { NativeStorage } from '../native.js';
+import { openGrant } from './admission.js';
+import type { Admission } from './admission.js';
+import type { EventHub } from './event-hub.js';
+import type { ResolvedOptions } from './options.js';
+
+/** What the server has ready by the time it listens. */
+export interface ClassicParts {
+  readonly options: ResolvedOptions;
+  readonly events: EventHub;
+  readonly identity: Identity;
+  readonly root: NativeStorage;
+  readonly admission: Admission;
+  readonly registry: CommandRegistry;
+  /** The definitions of the commands that nobody has replaced, by registration or by a subclass. */
+  readonly builtIns: ReadonlyMap<string, CommandDefinition | undefined>;
+}
+
+/**
+ * The definitions that the registry has now of the commands that the old wire format shares; `undefined` for one that
+ * `server` answers otherwise than `original` does, because a subclass overrides it.
+ */
+export function sharedCommands(
+  registry: CommandRegistry,
+  server: BuiltInHandlers,
+  original: BuiltInHandlers,
+): ReadonlyMap<string, CommandDefinition | undefined> {
+  return new Map(
+    [...classicCommands.keys()].map((verb) => {
+      const method = `handle${verb.charAt(0)}${verb.slice(1).toLowerCase()}` as keyof BuiltInHandlers;
+      return [verb, server[method] === original[method] ? registry.get(verb) : undefined];
+    }),
+  );
+}
+
+/** Starts to serve old clients; `null` when the options name no address for them. */
+export async function listenClassic(
+  parts: ClassicParts,
+  endpoints: readonly { host: string; port: number }[],
+): Promise<ClassicServer | null> {
+  const { options, events, identity, root, admission, registry, builtIns } = parts;
+  const { logger } = options;
+  if (endpoints.length === 0) return null;
+  const server = await ClassicServer.listen(
+    {
+      identity,
+      dataDir: options.dataDir,
+      limits: options.limits,
+      durability: options.durability,
+      isDeleteAllowed: options.classicAllowDelete,
+      admit: async (key, { host, port }) => {
+        const grant = await admission.judge(key, { host, port });
+        return grant === null ? null : { grant, view: (await openGrant(root, grant)).view };
+      },
+      knows: (verb) => {
+        const command = registry.get(verb);
+        if (command === undefined) return 'unknown';
+        if (builtIns.has(verb)) return builtIns.get(verb) === command ? 'built-in' : 'replaced';
+        return command.handler === undefined ? 'replaced' : 'unknown';
+      },
+      log: (level, fields, text) => logger[level](fields, text),
+      failed: (error, text, fields) => events.error(error, text, fields),
+      transferred: (transfer) => events.emit('transfer', transfer),
+    },
+    endpoints,
+  );
+  events.warning({
+    message:
+      'classic: the wire format of the original e2eeftp is served, which shows commands, names and listings to every ' +
+      `listener and lets them be changed on the way${options.classicAllowDelete ? '; DELETE is allowed' : ''}`,
+  });
+  return server;
+}
