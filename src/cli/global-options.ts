@@ -14,6 +14,8 @@ export interface GlobalOptions {
   serverKey?: string;
   /** Port for addresses that name none. */
   port: number;
+  /** Set when an option or the environment says so, not the default. */
+  isPortGiven?: true;
   /** Path of a configuration file. */
   config?: string;
   json: boolean;
@@ -165,12 +167,14 @@ export function addGlobalOptions(command: Command, how: { hidden?: boolean } = {
  */
 export function resolveGlobalOptions(verb: Command, env: NodeJS.ProcessEnv): GlobalOptions {
   const resolved: Record<string, unknown> = { port: DEFAULT_PORT, json: false, quiet: false, verbose: 0, color: true };
+  const given = new Set<keyof GlobalOptions>();
   for (const entry of OPTIONS) {
     const fromEnvironment = env[entry.environment];
     if (fromEnvironment !== undefined && (fromEnvironment !== '' || entry.parse === parseSwitch)) {
       try {
         const value = entry.parse(fromEnvironment);
         resolved[entry.key] = entry.invert === true ? value !== true : value;
+        given.add(entry.key);
       } catch (error) {
         if (!(error instanceof InvalidArgumentError)) throw error;
         throw new InvalidArgumentError(`${entry.environment} is not valid. ${error.message}`);
@@ -179,8 +183,10 @@ export function resolveGlobalOptions(verb: Command, env: NodeJS.ProcessEnv): Glo
     for (const command of [verb.parent, verb]) {
       if (command?.getOptionValueSource(entry.key) === 'cli') {
         resolved[entry.key] = command.getOptionValue(entry.key);
+        given.add(entry.key);
       }
     }
   }
+  if (given.has('port')) resolved['isPortGiven'] = true;
   return resolved as unknown as GlobalOptions;
 }

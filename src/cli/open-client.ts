@@ -30,7 +30,8 @@ export function knownServersFile(env: NodeJS.ProcessEnv): string {
   return join(clientDirectory(env), 'known_servers');
 }
 
-async function identityFile(context: CliContext): Promise<string> {
+/** The private key file to log in with; it is there. */
+export async function identityFile(context: CliContext): Promise<string> {
   const file = context.globals.identity ?? join(clientDirectory(context.env), 'client_id.key');
   try {
     await access(file);

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { type Command, Option, type OptionValues } from 'commander';
 import { type Durability, E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
+import { addClassicOption, isClassic } from '../classic/classic-option.js';
+import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { getToStandardOutput } from '../standard-streams.js';
@@ -117,6 +119,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   } else if (sources.length > 1 && !target.endsWith('/') && !(await isDirectory(target))) {
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
+  if (isClassic(options)) return getFromClassic(context, { sources, target }, transfer, options);
   const clients = new ClientPool(context);
   try {
     // The first server is reached before anything is started, so that its failure is told once.
@@ -146,7 +149,7 @@ export const verb: Verb = {
           .default('file'),
       )
       .option('--force', 'write to standard output even if it is a terminal');
-    addTransferOptions(command);
+    addTransferOptions(addClassicOption(command));
   },
   run,
 };

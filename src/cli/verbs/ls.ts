@@ -2,6 +2,8 @@
 import type { Command, OptionValues } from 'commander';
 import { displayName, E2eeftpError, type Entry, pathToBytes } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
+import { addClassicOption, isClassic } from '../classic/classic-option.js';
+import { listClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { entryEvent } from '../entry-event.js';
 import { formatBytes, formatMode, formatTime } from '../human-units.js';
@@ -33,6 +35,7 @@ function longRow(entry: Entry, shown: string): string {
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
   const { output, signal } = context;
   const address = parseRemote(operands[0] ?? '');
+  if (isClassic(options)) return listClassic(context, address, options);
   const recursive = options['recursive'] === true;
   await withClient(context, address, async (client) => {
     const entries: { entry: Entry; key: Buffer }[] = [];
@@ -55,7 +58,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 export const verb: Verb = {
   examples: ['e2eeftp ls files.example.org:/inbox', 'e2eeftp ls -l --json files.example.org:'],
   configure(command: Command): void {
-    command
+    addClassicOption(command)
       .argument('<peer:path>', 'a directory or file on a server')
       .option('-l, --long', 'mode, size and time, too')
       .option('-R, --recursive', 'directories below, too, with whole paths; symbolic links are not followed');

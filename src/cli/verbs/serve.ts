@@ -96,6 +96,7 @@ function tellStart(context: CliContext, started: Started, readOnly: boolean): vo
   const size = server.authorizedClients?.size ?? 0;
   output.note(`${output.style('bold', 'e2eeftp serves')}${readOnly ? ' (read-only)' : ''}`);
   for (const { host, port } of addresses) row('address', serverName(host, port));
+  for (const { host, port } of server.classicAddresses) row('classic', `${serverName(host, port)} (not protected)`);
   row('fingerprint', server.fingerprint);
   row('root', server.root);
   row('authorized', `${file} (${size} ${size === 1 ? 'key' : 'keys'})`);
@@ -130,10 +131,15 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   const maxConnections = options['maxConnections'] as number | undefined;
   const portFile = options['portFile'] as string | undefined;
   const wanted = (options['listen'] as ListenAddress[] | undefined) ?? [{ host: '127.0.0.1', port: globals.port }];
+  const wantedClassic = (options['classic'] as ListenAddress[] | undefined) ?? [];
+  if (wantedClassic.length === 0 && options['classicAllowDelete'] === true) {
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', '--classic-allow-delete is about --classic, which is missing');
+  }
   const { ended, stopListening } = untilSignalled();
   try {
     if (portFile !== undefined) await removeStalePortFile(portFile);
     const listen = await Promise.all(wanted.map(resolveName));
+    const classic = await Promise.all(wantedClassic.map(resolveName));
     const server = await createServer({
       root,
       dataDir,
@@ -141,11 +147,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       authorizedClients: file,
       readOnly,
       logger: log,
+      ...(classic.length === 0 ? {} : { classic, classicAllowDelete: options['classicAllowDelete'] === true }),
       ...(maxConnections === undefined ? {} : { maxConnections }),
     });
     const stopReloading = reloadOnHangup(server, file, log);
     try {
-      await listenOn(server, listen);
+      await listenOn(server, [...listen, ...classic]);
       const addresses = server.addresses.map(({ host, port }) => ({ host, port }));
       const ready: PortFile = {
         pid: process.pid,
@@ -153,7 +160,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
         e2eeftp: addresses,
         sftp: [],
         ftps: [],
-        classic: [],
+        classic: server.classicAddresses.map(({ host, port }) => ({ host, port })),
       };
       if (portFile !== undefined) await writePortFile(portFile, ready);
       if (output.json) output.event({ type: 'result', verb: 'serve', result: { ...ready, root, authorized: file } });
@@ -187,6 +194,12 @@ export const verb: Verb = {
         'where to listen; repeatable; port 0 picks a free one (default: 127.0.0.1:5001, this machine only)',
         (value: string, previous: ListenAddress[] | undefined) => [...(previous ?? []), parseListenAddress(value)],
       )
+      .option(
+        '--classic <address:port>',
+        'where to serve clients of the original Python e2eeftp, unsafe as they are; repeatable (default: nowhere)',
+        (value: string, previous: ListenAddress[] | undefined) => [...(previous ?? []), parseListenAddress(value)],
+      )
+      .option('--classic-allow-delete', 'let such clients delete files')
       .option('--data <dir>', "the server's key, key list and default root")
       .option('--authorized <file>', 'who may log in (default: authorized_clients.pub in the data directory)')
       .option('--read-only', 'nobody may store or remove, whatever the key list says')
