@@ -9,6 +9,8 @@
 #   openssh-client  ssh-keygen checks our signatures and key files
 #   bsdutils        script gives the command line a terminal
 #   mount           small and read-only file systems for the storage tests
+#   python3-venv    the original Python e2eeftp, which scripts/install-python-peer.sh installs from the
+#                   Python package index; also golang-go where python3 is older than 3.12
 set -eu
 
 packages=''
@@ -18,12 +20,16 @@ need() { # COMMAND PACKAGE
 need ssh-keygen openssh-client
 need script bsdutils
 need mount mount
+/usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || packages="$packages python3-venv"
+/usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || need go golang-go
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux
   [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 fi
-[ -n "$packages" ] || exit 0
+if [ -z "$packages" ]; then
+  exec "$(dirname "$0")/install-python-peer.sh"
+fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   echo "Missing test tools; on Debian or Ubuntu: sudo apt-get install$packages" >&2
@@ -33,3 +39,4 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 # shellcheck disable=SC2086 # a list of words on purpose
 apt-get install -q -y --no-install-recommends $packages
+exec "$(dirname "$0")/install-python-peer.sh"

@@ -4,7 +4,7 @@
 //   npm test               everything: what continuous integration runs
 //   npm test -- lint ts    only these groups: lint, rust, ts
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { cargoCounter, tapCounter } from './lib/counts.mjs';
@@ -19,6 +19,8 @@ const GENERATED = ['index.js', 'index.d.ts'];
 const LINTS = ['lint:rustfmt', 'lint:clippy', 'lint:oxlint', 'lint:prettier', 'lint:knip', 'lint:publint', 'lint:attw'];
 /** Programs of the operating system that tests start, `scripts/install-test-tools.sh` knows where from. */
 const TEST_TOOLS = ['ssh-keygen', 'script', 'mount'];
+/** Written last by `scripts/install-python-peer.sh`, which the same script calls. */
+const PYTHON_PEER = '.build/python-peer/ready';
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -47,6 +49,7 @@ await runMain(async () => {
 
 async function installTestTools() {
   const missing = TEST_TOOLS.filter((tool) => !hasCommand(tool));
+  if (!existsSync(join(root, PYTHON_PEER))) missing.push('the original Python e2eeftp');
   if (missing.length === 0) return;
   step(`Test tools: ${missing.join(', ')}`);
   // Where they can't be installed, the tests that need them fail and say so.
