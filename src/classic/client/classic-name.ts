@@ -9,6 +9,9 @@ import { isPlainName } from '../command-line.js';
 /** The longest line that a server takes, in bytes, without its end. */
 const MAX_LINE = 4096;
 
+/** What stands for the directory itself: nothing, `/`, `.`, `./`. */
+const ownDirectory = /^\/*(?:\.\/+)*\.?$/;
+
 /**
  * The plain name that a remote path stands for; `/name` is `name`.
  *
@@ -25,8 +28,7 @@ export function classicName(path: string): string {
 
 /** As {@link classicName}; a path that names the directory itself takes the name of the local file. */
 export function classicTarget(remotePath: string, localPath: string): string {
-  const isDirectory = /^[./]*$/.test(remotePath) && !remotePath.includes('..');
-  return classicName(isDirectory ? remoteBaseName(localPath) : remotePath);
+  return classicName(ownDirectory.test(remotePath) ? remoteBaseName(localPath) : remotePath);
 }
 
 /**

@@ -14,7 +14,7 @@ const AUTHENTIC = 'authentic';
 
 /** Whether a path names the one directory there is. */
 function isTop(path: string): boolean {
-  return /^[./]*$/.test(path) && !path.includes('..');
+  return /^\/*(?:\.\/+)*\.?$/.test(path);
 }
 
 /** `send --classic`. */
