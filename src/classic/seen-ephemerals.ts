@@ -8,6 +8,7 @@
  */
 import { open, readFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { isSystemError, reason, writeAtomically } from '../identity/atomic-file.js';
 
@@ -112,6 +113,13 @@ export class SeenEphemerals {
     await writeAtomically(this.#path, lines.join(''), { mode: 0o600 });
     await this.#file?.close();
     this.#file = await open(this.#path, 'a');
+    // The name, too: what is appended to a file that a power failure takes away is not remembered.
+    const directory = await open(dirname(this.#path));
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
   }
 }
 

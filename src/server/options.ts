@@ -159,7 +159,10 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     dataDir,
     identity: options.identity ?? null,
     listen: endpoints('listen', options.listen ?? {}, DEFAULT_PORT),
-    classic: options.classic === undefined ? [] : endpoints('classic', options.classic, CLASSIC_PORT),
+    classic:
+      options.classic === undefined || (Array.isArray(options.classic) && options.classic.length === 0)
+        ? []
+        : endpoints('classic', options.classic, CLASSIC_PORT),
     classicAllowDelete: options.classicAllowDelete ?? false,
     authorizedClients: options.authorizedClients ?? paths.authorizedClients,
     readOnly: options.readOnly ?? false,

@@ -10,6 +10,7 @@ import type { ConnectOptions, Judge } from '../../e2eeftp/client/connect.js';
 import { clientDirectory } from '../../identity/default-directories.js';
 import { KnownServers } from '../../identity/known-servers.js';
 import type { PublicKey } from '../../identity/public-key.js';
+import { serverName } from '../../identity/server-address.js';
 import { resolveServerKey } from '../../identity/server-pin.js';
 import { connectClassicNative, nativeSync } from '../../native.js';
 import type { NativeClassicConnection } from '../../native.js';
@@ -56,7 +57,13 @@ export async function connectClassic(options: ClassicConnectOptions): Promise<Cl
     first.close();
   }
   if (verdict === 'unknown') {
-    await askAbout({ ...target, fingerprint: key.fingerprint, key }, options, signal);
+    await askAbout({ ...target, fingerprint: key.fingerprint, key }, options, signal).catch((error: unknown) => {
+      if (!E2eeftpError.is(error, 'E2EEFTP_SERVER_KEY_UNKNOWN')) throw error;
+      // `trust` can't ask a server of the old protocol: it is given the whole key.
+      const name = serverName(target.host, target.port);
+      const hint = `compare the fingerprint with its operator, then: e2eeftp trust ${name} '${key.openssh}'`;
+      throw new E2eeftpError(error.code, error.message, { hint, cause: error });
+    });
     // The server has let this client in: it says hello to nobody else.
     await known.add(target.host, target.port, key);
   }

@@ -38,6 +38,7 @@ export async function sendToClassic(
     });
   }
   const { signal } = context;
+  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   return withClassicClient(context, target, (client) => {
     const jobs = sources.map(({ path }): TransferJob => ({
       source: path,
@@ -45,7 +46,7 @@ export async function sendToClassic(
       plan: unplanned,
       async move(onProgress) {
         const sent = await client.send(path, target.path, { signal, onProgress });
-        return { ...sent, target: `${target.host}:${sent.path}`, unverified: ACCEPTED };
+        return { ...sent, target: `${host}:${sent.path}`, unverified: ACCEPTED };
       },
     }));
     return runTransfers(context, 'send', jobs, transfer);
