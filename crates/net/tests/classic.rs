@@ -321,6 +321,24 @@ async fn a_target_that_fails_can_be_answered_though_the_client_still_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_end_after_its_answer_is_cut_off() {
+    let listener = listen(ServerLimits::default());
+    let (mut client, _, server) = raw_pair(&listener).await;
+    let sending = tokio::spawn(async move {
+        let (piece, mut sent) = (vec![0; 1 << 20], 0_usize);
+        while client.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    within(server.answer(b"400|Malformed request\n")).await.unwrap();
+    assert!(server.is_closed());
+    let sent = within(sending).await.unwrap();
+    // What the kernel holds on both sides comes on top.
+    assert!((60 << 20..128 << 20).contains(&sent), "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_hears_an_early_answer_and_stops() {
     let listener = listen(ServerLimits::default());
     let (client, server) = pair(&listener).await;
