@@ -268,7 +268,10 @@ test('closing the server lets a running upload finish, and cuts it when the grac
   }
 });
 
-test('a warning says what is being served', async (t) => {
-  const { log } = await startClassic(t);
-  t.true(log.some((line) => line.startsWith('classic: the wire format of the original e2eeftp is served')));
+test('a warning says what is being served, and how far it reaches', async (t) => {
+  const warning = ({ log }: { log: string[] }): string =>
+    log.find((line) => line.startsWith('classic: the wire format of the original e2eeftp is served')) ?? '';
+  t.regex(warning(await startClassic(t)), /changed on the way \{/);
+  const open = await startClassic(t, { classic: { host: '0.0.0.0', port: 0 }, classicAllowDelete: true });
+  t.regex(warning(open), /; other machines can connect; DELETE is allowed \{/);
 });

@@ -72,10 +72,14 @@ export async function listenClassic(
     },
     endpoints,
   );
+  const isReachable = server.addresses.some(({ host }) => !/^(?:127\.|::1$)/.test(host));
   events.warning({
-    message:
+    message: [
       'classic: the wire format of the original e2eeftp is served, which shows commands, names and listings to every ' +
-      `listener and lets them be changed on the way${options.classicAllowDelete ? '; DELETE is allowed' : ''}`,
+        'listener and lets them be changed on the way',
+      ...(isReachable ? ['other machines can connect'] : []),
+      ...(options.classicAllowDelete ? ['DELETE is allowed'] : []),
+    ].join('; '),
   });
   return server;
 }
