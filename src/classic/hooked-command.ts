@@ -10,7 +10,7 @@ import type { SuppliedReply } from '../hooks/verdict.js';
 import type { Peer } from '../identity/peer.js';
 import { displayName } from '../storage/display-name.js';
 import { isExpired } from '../storage/grant.js';
-import { misconfigured, refusal } from './classic-request.js';
+import { lost, misconfigured, refusal } from './classic-request.js';
 import type { ClassicOutcome, ClassicPlan, ClassicRequest } from './classic-request.js';
 import { fileDeleted } from './commands.js';
 
@@ -57,7 +57,8 @@ export async function runHooked(
     const { supplied } = decision;
     ended = { outcome: supplied === null ? await plan.run(operation.path) : answerSupplied(verb, supplied) };
   } catch (error) {
-    ended = refusalOf(error);
+    // Nobody is left to be told when the connection was cut.
+    ended = request.signal.aborted ? { outcome: lost(error) } : refusalOf(error);
   }
   await hooks.after(operation, resultOf(ended.outcome, operation, (performance.now() - started) / 1000));
   return ended;
