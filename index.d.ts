@@ -29,6 +29,62 @@ export declare class NativeBodyWriter {
   abort(): Promise<undefined>
 }
 
+/** A connection after the hellos, for one command. */
+export declare class NativeClassicConnection {
+  /** The identity that the server has shown; null on the server's side. */
+  get serverKey(): PublicKeyInfo | null
+  /** Reads a line of at most 4096 bytes; all of it has to come in time. */
+  readLine(timeoutMs: number): Promise<NativeClassicLine>
+  /** Reads up to the end of the stream. */
+  readToEnd(maxLen: number, timeoutMs: number): Promise<Buffer>
+  /** Sends bytes in clear. */
+  write(bytes: Uint8Array): Promise<undefined>
+  /** Sends the last bytes, which may be none, and ends the connection once the peer has them. */
+  answer(bytes: Uint8Array): Promise<undefined>
+  /**
+   * Sends `head` and the whole of `source` as the piece of this connection. Null when
+   * `until_answered` is set and the peer said something before the end.
+   */
+  sendPiece(transfer: NativeTransfer, source: NativeSource, head: Uint8Array, untilAnswered: boolean): Promise<NativeBodyResult | undefined | null>
+  /** Receives the piece of this connection into `staged`, which can be committed afterwards. */
+  receivePiece(transfer: NativeTransfer, staged: NativeStaged, sealedLen: number): Promise<NativeBodyResult>
+  /** Closes at once; whatever waits on the connection fails. Idempotent. */
+  close(): void
+}
+
+/** A peer that waits for the verdict on its identity and its ephemeral key. */
+export declare class NativeClassicIncoming {
+  get clientKey(): PublicKeyInfo
+  /** 32 bytes; a peer that is no replay has made them for this connection. */
+  get ephemeral(): Buffer
+  get peerHost(): string
+  get peerPort(): number
+  /**
+   * Refuses the peer unless it connects from one of `networks`, and tells whether it may stay.
+   * Throws, and refuses it, when one of them is no network.
+   */
+  onlyFrom(networks: Array<string>): boolean
+  /** Lets the peer in. */
+  accept(identity: NativeIdentity): Promise<NativeClassicConnection>
+  /** Closes the connection without a byte. Idempotent. */
+  refuse(): void
+}
+
+/** A listening socket. */
+export declare class NativeClassicListener {
+  /**
+   * Binds an address under the limits of the server that `listener` belongs to, and starts to
+   * accept.
+   */
+  static bindBeside(listener: NativeListener, host: string, port: number): Promise<NativeClassicListener>
+  get host(): string
+  get port(): number
+  /** The next peer whose hello verifies, or null after `close()`. */
+  next(): Promise<NativeClassicIncoming | undefined | null>
+  /** Stops accepting; connections live on. Idempotent. */
+  close(): void
+}
+
 /** A connection to a server that has proved its identity. */
 export declare class NativeConnecting {
   /** The identity that the server has proved. */
@@ -219,11 +275,20 @@ export declare class NativeView {
   stage(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
 }
 
+/** Length of the piece that seals `plain_len` bytes. */
+export declare function classicSealedLen(plainLen: number): number
+
 /** Connects and lets the server prove its identity; the client has said nothing of itself yet. */
 export declare function connect(options: NativeConnectOptions): Promise<NativeConnecting>
 
+/** Connects and exchanges hellos. The server's key is still to be judged. */
+export declare function connectClassic(options: NativeConnectOptions, identity: NativeIdentity): Promise<NativeClassicConnection>
+
 /** Length and root of one of the user's own files. */
 export declare function hashLocal(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
+
+/** Whether a piece can be this long. */
+export declare function isClassicSealedLen(sealedLen: number): boolean
 
 /** The keys of the ssh-agent behind a socket that can be used, in its order. */
 export declare function listAgentKeys(socket: string): Promise<Array<NativeAgentKey>>
@@ -241,6 +306,14 @@ export interface NativeBodyResult {
   bytes: number
   /** BLAKE3 root, 32 bytes. */
   root: Buffer
+}
+
+/** What stood where a line was awaited. */
+export interface NativeClassicLine {
+  /** `text`, `too-long`, or `end` for the end of the stream. */
+  kind: string
+  /** The line without its newline; empty for the other kinds. */
+  text: Buffer
 }
 
 /** How to complete a new file. */

@@ -773,9 +773,12 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
+export { NativeClassicConnection }
+export { NativeClassicIncoming }
+export { NativeClassicListener }
 export { NativeConnecting }
 export { NativeIdentity }
 export { NativeIncoming }
@@ -788,8 +791,11 @@ export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
+export { classicSealedLen }
 export { connect }
+export { connectClassic }
 export { hashLocal }
+export { isClassicSealedLen }
 export { listAgentKeys }
 export { openLocalSource }
 export { parseNetwork }

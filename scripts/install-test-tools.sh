@@ -21,6 +21,8 @@
 #   util-linux      prlimit takes descriptors away from a server
 #   strace          system calls that fail, such as openat2 on an old kernel
 #   valgrind        finds decisions that depend on secrets (npm run constant-time)
+#   golang-go       where python3 is older than 3.12: the original Python e2eeftp, which
+#                   scripts/install-python-peer.sh installs from PyPI, comes with a newer one
 set -eu
 
 packages=''
@@ -34,7 +36,7 @@ need script bsdutils
 need mount mount
 need systemd-analyze systemd
 need objdump binutils
-python3 -c 'import ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv"
+/usr/bin/python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || packages="$packages python3-venv"
 need bash bash
 need zsh zsh
 need fish fish
@@ -44,13 +46,18 @@ need prlimit util-linux
 need mkfs.btrfs btrfs-progs
 need strace strace
 need valgrind valgrind
+/usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || need go golang-go
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux
   [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 fi
 sk_dummy=/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so
-[ -n "$packages" ] || [ ! -e "$sk_dummy" ] || exit 0
+# The original Python e2eeftp is a download of its own, which needs no package manager.
+finish() {
+  exec "$(dirname "$0")/install-python-peer.sh"
+}
+[ -n "$packages" ] || [ ! -e "$sk_dummy" ] || finish
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   [ -e "$sk_dummy" ] || packages="$packages openssh-tests"
@@ -71,4 +78,6 @@ if [ ! -e "$sk_dummy" ]; then
   (cd "$scratch" && apt-get download -q openssh-tests && dpkg-deb -x openssh-tests_*.deb unpacked)
   mkdir -p "${sk_dummy%/*}"
   cp "$scratch/unpacked$sk_dummy" "$sk_dummy"
+  rm -rf "$scratch"
 fi
+finish

@@ -50,6 +50,8 @@ const TEST_TOOLS = [
 const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';
 /** Groups that are one script of package.json each, which closes on `N passed, N failed` itself. */
 const SUITES = ['fuzz', 'models', 'constant-time'];
+/** Written last by `scripts/install-python-peer.sh`, which the same script calls. */
+const PYTHON_PEER = '.build/python-peer/ready';
 
 /** @type {{name: string, passed: number, failed: number, skipped: number}[]} */
 const results = [];
@@ -85,6 +87,7 @@ await runMain(async () => {
 async function installTestTools() {
   const missing = TEST_TOOLS.filter((tool) => !hasCommand(tool));
   if (!existsSync(SK_DUMMY)) missing.push(SK_DUMMY);
+  if (!existsSync(join(root, PYTHON_PEER))) missing.push('the original Python e2eeftp');
   if (missing.length === 0) return;
   step(`Test tools: ${missing.join(', ')}`);
   // Where they can't be installed, the tests that need them fail and say so.

@@ -24,6 +24,11 @@ export type { SpaceResult } from './e2eeftp/client/space.js';
 export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
 export type { WorkOptions } from './e2eeftp/client/work-progress.js';
 
+export { ClassicClient } from './classic/client/classic-client.js';
+export { connectClassic } from './classic/client/connect-classic.js';
+export type { ClassicConnectOptions } from './classic/client/connect-classic.js';
+export type { ClassicGetOptions, ClassicSendOptions } from './classic/client/classic-transfers.js';
+
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';

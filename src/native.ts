@@ -9,10 +9,16 @@ import './native-binary.js';
 import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
+  classicSealedLen,
   connect as connectNative,
+  connectClassic as connectClassicNative,
   hashLocal,
+  isClassicSealedLen,
   NativeBodyReader,
   NativeBodyWriter,
+  NativeClassicConnection,
+  NativeClassicIncoming,
+  NativeClassicListener,
   NativeConnecting,
   NativeIdentity,
   NativeIncoming,
@@ -31,7 +37,7 @@ export {
   readPublicHalf,
   stageLocal,
 } from '../index.js';
-export type { NativeBodyResult as BodyResult, NativeGrant, PublicKeyInfo } from '../index.js';
+export type { NativeBodyResult as BodyResult, NativeClassicLine, NativeGrant, PublicKeyInfo } from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

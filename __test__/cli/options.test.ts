@@ -72,6 +72,7 @@ test('an option beats the environment, and that the default', (t) => {
     passphraseFile: 'p',
     serverKey: 'SHA256:x',
     port: 77,
+    isPortGiven: true,
     config: 'c',
     json: true,
     quiet: true,

@@ -7,11 +7,13 @@ import { withoutComments } from './project-files.js';
 
 /** The floors of the house. An import goes down, or stays within its own folder. */
 const FLOORS: readonly (readonly [pattern: RegExp, floor: number, folder: string])[] = [
-  [/^src\/cli\//, 6, 'cli'],
-  [/^src\/index\.ts$/, 5, 'index'],
+  [/^src\/cli\//, 7, 'cli'],
+  [/^src\/index\.ts$/, 6, 'index'],
+  [/^src\/classic\/client\//, 5, 'classic/client'],
   [/^src\/server\//, 4, 'server'],
   [/^src\/e2eeftp\/client\//, 4, 'client'],
   [/^src\/e2eeftp\//, 3, 'e2eeftp'],
+  [/^src\/classic\//, 3, 'classic'],
   [/^src\/(identity|accounts|storage|hooks)\//, 2, 'below'],
   [/^src\/native(-binary)?\.ts$/, 1, 'native'],
   [/^src\/errors\.ts$/, 0, 'errors'],

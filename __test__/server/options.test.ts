@@ -21,8 +21,16 @@ test('one address, several addresses, brackets', (t) => {
   ]);
 });
 
+test('old clients are served nowhere unless an address is given', (t) => {
+  t.deepEqual(resolveOptions({}).classic, []);
+  t.deepEqual(resolveOptions({ classic: [] }).classic, []);
+  t.deepEqual(resolveOptions({ classic: {} }).classic, [{ host: '127.0.0.1', port: 2121 }]);
+  t.false(resolveOptions({ classic: {} }).classicAllowDelete);
+});
+
 test('options out of range are named', (t) => {
   const bad: [string, unknown][] = [
+    ['classic', { port: 65536 }],
     ['listen', []],
     ['listen', { port: 65536 }],
     ['listen', { port: 1.5 }],
@@ -47,7 +55,7 @@ test('unknown options are refused by name; planned ones as unsupported', (t) => 
     t.true(error?.message.includes(name));
     t.notThrows(() => resolveOptions({ [name]: undefined }));
   }
-  for (const name of ['sftp', 'ftps', 'classic', 'accounts']) {
+  for (const name of ['sftp', 'ftps', 'accounts']) {
     const error = t.throws(() => resolveOptions({ [name]: {} }), undefined, name);
     t.true(E2eeftpError.is(error, 'E2EEFTP_UNSUPPORTED'), name);
   }

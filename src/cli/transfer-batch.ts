@@ -17,6 +17,8 @@ interface Moved {
   root: string;
   /** Bytes that were there already. */
   resumedBytes: number;
+  /** What is said in place of `verified` when the two ends could not compare roots. */
+  unverified?: string;
 }
 
 /** What `--dry-run` found out about one file. */
@@ -131,16 +133,17 @@ async function planOne(context: CliContext, job: TransferJob): Promise<Planned> 
 
 function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
   const { output } = context;
-  const { target, bytes, seconds, root, resumedBytes } = moved;
+  const { target, bytes, seconds, root, resumedBytes, unverified } = moved;
+  const verified = unverified === undefined;
   if (output.json) {
-    output.event({ type: 'file', source: job.source, target, action: 'moved', bytes, seconds, root, verified: true });
+    output.event({ type: 'file', source: job.source, target, action: 'moved', bytes, seconds, root, verified });
     return;
   }
   const parts = [
     `${displayName(job.source)} → ${displayName(target)}: ${formatBytes(bytes)} in ${formatDuration(seconds)}`,
     formatRate(seconds > 0 ? bytes / seconds : 0),
     `BLAKE3 ${root}`,
-    output.style('green', 'verified'),
+    verified ? output.style('green', 'verified') : output.style('yellow', unverified),
   ];
   if (resumedBytes > 0) parts.push(`resumed ${formatBytes(resumedBytes)}`);
   output.note(parts.join(', '));
@@ -152,6 +155,7 @@ function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Tot
   const done = moved.length + planned.length;
   if (done === 0 && failed.length > 0) return totals.firstFailure;
   const bytes = moved.reduce((sum, one) => sum + one.bytes, 0);
+  const allVerified = moved.every(({ unverified }) => unverified === undefined);
   const resumedBytes = moved.reduce((sum, one) => sum + one.resumedBytes, 0);
   if (output.json) {
     const [first, ...others] = moved;
@@ -165,10 +169,12 @@ function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Tot
       failedFiles: failed.length,
       seconds,
       root: others.length === 0 ? (first?.root ?? null) : null,
-      verified: moved.length > 0 && failed.length === 0,
+      verified: moved.length > 0 && failed.length === 0 && allVerified,
     });
   } else if (moved.length > 1) {
-    output.note(`${moved.length} files, ${formatBytes(bytes)} in ${formatDuration(seconds)}, all verified`);
+    output.note(
+      `${moved.length} files, ${formatBytes(bytes)} in ${formatDuration(seconds)}${allVerified ? ', all verified' : ''}`,
+    );
   }
   if (failed.length === 0) return EXIT.ok;
   const names = failed.map((name) => displayName(name)).join(', ');

@@ -24,9 +24,10 @@ export interface TransferEvent {
 
 /**
  * Why a client with a proved key was not let in: its key is not listed; its grant has expired; it connects from an
- * address outside of `from`; the server is closing; it left before it was let in; the decision failed (see `error`).
+ * address outside of `from`; the server is closing; it left before it was let in; its hello was used before (old clients
+ * only, see `docs/CLASSIC.md`); the decision failed (see `error`).
  */
-export type LoginRefusal = 'unknown-key' | 'expired' | 'address' | 'closing' | 'left' | 'error';
+export type LoginRefusal = 'unknown-key' | 'expired' | 'address' | 'closing' | 'left' | 'replay' | 'error';
 
 /** A client that has proved which key it has, and what became of it. */
 export interface LoginEvent {

@@ -1,13 +1,12 @@
 /**
  * The addresses of a server: bound all or none, with one set of limits, and accepted from until they are closed.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { E2eeftpError } from '../errors.js';
 import type { Identity } from '../identity/identity.js';
 import { NativeListener, native } from '../native.js';
 import type { NativeIncoming } from '../native.js';
+import { addressOf } from './address-of.js';
 import type { Endpoint, NativeLimits } from './options.js';
 
 /** Pause after a listener failed, e.g. for want of file descriptors. */
@@ -49,9 +48,19 @@ export class Listeners {
       }
       if (this.#isClosed) throw new E2eeftpError('E2EEFTP_CLOSED', 'the server was closed');
     } catch (error) {
-      for (const listener of this.#listeners.splice(0)) listener.close();
+      this.release();
       throw error;
     }
+  }
+
+  /** A listener for those of other protocols to share the limits of; `null` when nothing is bound. */
+  get first(): NativeListener | null {
+    return this.#listeners[0] ?? null;
+  }
+
+  /** Gives all addresses back, so that they can be bound again. */
+  release(): void {
+    for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
   /** Hands over whoever arrives, on all addresses; resolves when they are closed. */
@@ -77,15 +86,5 @@ export class Listeners {
         await delay(ACCEPT_RETRY_MS);
       }
     }
-  }
-}
-
-/** The listener takes addresses only. */
-async function addressOf(host: string): Promise<string> {
-  if (isIP(host) !== 0) return host;
-  try {
-    return (await lookup(host)).address;
-  } catch (error) {
-    throw new E2eeftpError('E2EEFTP_UNKNOWN_HOST', `cannot look up ${host}`, { cause: error });
   }
 }

@@ -37,7 +37,7 @@ export async function logIn(incoming: NativeIncoming, parts: LoginParts): Promis
   const refused = async (reason: LoginRefusal, user: string | null = null): Promise<null> => {
     logger.info({ ...peer, reason }, 'refused a client');
     await turnAway(incoming, peer, logger);
-    tell(events, peer, user, reason);
+    tellLogin(events, peer, user, reason);
     return null;
   };
   try {
@@ -51,7 +51,7 @@ export async function logIn(incoming: NativeIncoming, parts: LoginParts): Promis
       logger.debug({ ...peer, err: error }, 'a client left during its login');
       return null;
     });
-    tell(events, peer, grant.user, channel === null ? 'left' : null);
+    tellLogin(events, peer, grant.user, channel === null ? 'left' : null);
     if (channel === null) return null;
     return new Session(parts.nextId(), { channel, grant, peer, ...opened, reservations });
   } catch (error) {
@@ -71,7 +71,8 @@ async function turnAway(incoming: NativeIncoming, peer: Peer, logger: Logger): P
   });
 }
 
-function tell(events: EventHub, peer: Peer, user: string | null, reason: LoginRefusal | null): void {
+/** Emits what became of a client; `reason` is `null` when it was let in. */
+export function tellLogin(events: EventHub, peer: Peer, user: string | null, reason: LoginRefusal | null): void {
   const { host, port, fingerprint } = peer;
   events.emit('login', { accepted: reason === null, reason, user: user ?? fingerprint, fingerprint, host, port });
 }

@@ -45,6 +45,13 @@ export interface ServerOptions {
   readonly passphrase?: Passphrase;
   /** @default [{host: '127.0.0.1', port: 5001}] */
   readonly listen?: Endpoint | readonly Endpoint[];
+  /**
+   * Where old clients are served, in the wire format of the original e2eeftp (`docs/CLASSIC.md`); the default port is 2121.
+   * @default nowhere
+   */
+  readonly classic?: Endpoint | readonly Endpoint[];
+  /** Whether old clients may delete. @default false */
+  readonly classicAllowDelete?: boolean;
   /** File of keys, or a function that decides. @default dataDir/authorized_clients.pub */
   readonly authorizedClients?: string | Authorize;
   /** Nobody may store or delete, whatever the grants say. @default false */
@@ -104,6 +111,8 @@ export interface ResolvedOptions {
   readonly identity: Identity | null;
   readonly passphrase: Passphrase | undefined;
   readonly listen: readonly Required<Endpoint>[];
+  readonly classic: readonly Required<Endpoint>[];
+  readonly classicAllowDelete: boolean;
   readonly authorizedClients: string | Authorize;
   readonly readOnly: boolean;
   readonly durability: Durability;
@@ -112,6 +121,9 @@ export interface ResolvedOptions {
   readonly limits: NativeLimits;
   readonly logger: Logger;
 }
+
+/** Port of the original's command line. */
+const CLASSIC_PORT = 2121;
 
 const durabilities: readonly Durability[] = ['none', 'file', 'directory'];
 const limitNames = [
@@ -133,6 +145,8 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'identity',
   'passphrase',
   'listen',
+  'classic',
+  'classicAllowDelete',
   'authorizedClients',
   'readOnly',
   'durability',
@@ -140,13 +154,13 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'hookTimeoutMs',
   'logger',
 ]);
-const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'classic', 'accounts']);
+const unsupported: ReadonlySet<string> = new Set(['sftp', 'ftps', 'accounts']);
 
 /**
  * Fills in defaults.
  *
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` naming an option that is unknown or out of range;
- * `E2EEFTP_UNSUPPORTED` for `sftp`, `ftps`, `classic` and `accounts`.
+ * `E2EEFTP_UNSUPPORTED` for `sftp`, `ftps` and `accounts`.
  */
 export function resolveOptions(options: ServerOptions): ResolvedOptions {
   checkNames(options);
@@ -173,7 +187,12 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     dataDir,
     identity: options.identity ?? null,
     passphrase: options.passphrase,
-    listen: endpoints(options.listen ?? {}),
+    listen: endpoints('listen', options.listen ?? {}, DEFAULT_PORT),
+    classic:
+      options.classic === undefined || (Array.isArray(options.classic) && options.classic.length === 0)
+        ? []
+        : endpoints('classic', options.classic, CLASSIC_PORT),
+    classicAllowDelete: options.classicAllowDelete ?? false,
     authorizedClients: options.authorizedClients ?? paths.authorizedClients,
     readOnly: options.readOnly ?? false,
     durability,
@@ -184,12 +203,16 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   };
 }
 
-function endpoints(listen: Endpoint | readonly Endpoint[]): readonly Required<Endpoint>[] {
-  const list = Array.isArray(listen) ? (listen as readonly Endpoint[]) : [listen as Endpoint];
-  if (list.length === 0) throw invalid('listen', 'at least one address');
-  return list.map(({ host = '127.0.0.1', port = DEFAULT_PORT }) => {
-    if (typeof host !== 'string' || host === '') throw invalid('listen.host', 'a name or an address');
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid('listen.port', 'a number from 0 to 65535');
+function endpoints(
+  name: string,
+  given: Endpoint | readonly Endpoint[],
+  defaultPort: number,
+): readonly Required<Endpoint>[] {
+  const list = Array.isArray(given) ? (given as readonly Endpoint[]) : [given as Endpoint];
+  if (list.length === 0) throw invalid(name, 'at least one address');
+  return list.map(({ host = '127.0.0.1', port = defaultPort }) => {
+    if (typeof host !== 'string' || host === '') throw invalid(`${name}.host`, 'a name or an address');
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid(`${name}.port`, 'a number from 0 to 65535');
     return { host: host.replace(/^\[(.*)\]$/, '$1'), port };
   });
 }

@@ -16,11 +16,14 @@ import type { Session } from './session.js';
 /** How often the file is looked at, in milliseconds. */
 const WATCH_MS = 2_000;
 
+/** What can be ended: a session, or a connection of an old client. */
+export type Revocable = Pick<Session, 'id' | 'user' | 'peer' | 'grant' | 'isBusy' | 'cut' | 'close'>;
+
 /** What a {@link Revocation} works with. */
 export interface RevocationParts {
   readonly clients: AuthorizedClients;
   readonly admission: Admission;
-  readonly sessions: () => readonly Session[];
+  readonly sessions: () => readonly Revocable[];
   readonly events: EventHub;
   readonly logger: Logger;
 }
@@ -79,7 +82,7 @@ export class Revocation {
   }
 
   /** Ends a session whose grant is not that of the file as it was read last. */
-  check(session: Session): void {
+  check(session: Revocable): void {
     const { clients, admission, events, logger } = this.#parts;
     if (!clients.isReadable) return;
     const grant = admission.known(session.peer);

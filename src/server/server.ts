@@ -1,6 +1,7 @@
 /**
  * The server: one identity, one root, one list of clients, offered on one or more addresses.
  */
+import type { ClassicServer } from '../classic/classic-server.js';
 import { E2eeftpError } from '../errors.js';
 import { CommandRegistry } from '../e2eeftp/command-registry.js';
 import type { CommandDefinition, CommandReply } from '../e2eeftp/command-registry.js';
@@ -20,6 +21,7 @@ import type { AuthorizedClients } from '../identity/authorized-clients.js';
 import type { Identity } from '../identity/identity.js';
 import { native } from '../native.js';
 import type { NativeIncoming } from '../native.js';
+import { listenClassic, sharedCommands } from './classic-host.js';
 import { ConnectionRegistry } from './connection-registry.js';
 import { EventHub } from './event-hub.js';
 import { Listeners } from './listeners.js';
@@ -29,6 +31,7 @@ import type { Endpoint, ResolvedOptions, ServerOptions } from './options.js';
 import { prepareServer } from './prepare.js';
 import type { Prepared } from './prepare.js';
 import { Revocation } from './revocation.js';
+import type { Revocable } from './revocation.js';
 import type { Session } from './session.js';
 import { reportAnswer, reportEnd } from './session-report.js';
 import { runSession } from './session-loop.js';
@@ -52,6 +55,8 @@ export class Server extends StorageCommands {
   readonly #events: EventHub;
   readonly #hooks: HookRegistry;
   readonly #listeners = new Listeners();
+  readonly #builtIns: ReturnType<typeof sharedCommands>;
+  #classic: ClassicServer | null = null;
   #accepting: Promise<void> = Promise.resolve();
   /** Carries changes of the file of keys to the open sessions; `null` when a function decides. */
   #revocation: Revocation | null = null;
@@ -68,11 +73,17 @@ export class Server extends StorageCommands {
       this.#events.error(error, `a hook failed ${when} an operation`, { verb, user }),
     );
     registerBuiltIns(this.#registry, this);
+    this.#builtIns = sharedCommands(this.#registry, this, Server.prototype);
   }
 
   /** The addresses that are listened on, with the ports that were picked. Empty before `listen()`. */
   get addresses(): readonly Required<Endpoint>[] {
     return this.#listeners.addresses;
+  }
+
+  /** The addresses at which old clients are served. */
+  get classicAddresses(): readonly Required<Endpoint>[] {
+    return this.#classic?.addresses ?? [];
   }
 
   /** Fingerprint of the server's key, `SHA256:…`: what a client is told to expect. */
@@ -182,7 +193,10 @@ export class Server extends StorageCommands {
    */
   async close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close();
-    const cut = setTimeout(() => void this.#connections.cut(), options.graceMs ?? 10_000);
+    const cut = setTimeout(() => {
+      void this.#classic?.cut();
+      void this.#connections.cut();
+    }, options.graceMs ?? 10_000);
     try {
       await this.#closing;
     } finally {
@@ -231,12 +245,14 @@ export class Server extends StorageCommands {
   async #listen(): Promise<void> {
     await this.prepare();
     this.#events.start();
-    const { identity, root, admission, clients } = this.#require();
+    const prepared = this.#require();
+    const { identity, root, admission, clients } = prepared;
     const { limits, listen, logger } = this.#options;
     this.#checkHooks(this.#hooks.names());
     await this.#listeners.bind(identity, listen, limits);
+    await this.#listenClassic(prepared);
     if (clients !== null) {
-      const sessions = (): readonly Session[] => this.sessions;
+      const sessions = (): readonly Revocable[] => [...this.sessions, ...(this.#classic?.connections ?? [])];
       this.#revocation = new Revocation({ clients, admission, sessions, events: this.#events, logger });
       this.#revocation.start();
     }
@@ -251,6 +267,28 @@ export class Server extends StorageCommands {
       (report) => logger.debug(report, 'removed what broken uploads left behind'),
       (error: unknown) => this.#events.error(error, 'cannot remove what broken uploads left behind'),
     );
+  }
+
+  /** After the own listeners, whose limits old clients share. When it fails, nothing is listened on. */
+  async #listenClassic(prepared: Prepared): Promise<void> {
+    const beside = this.#listeners.first;
+    if (beside === null) return;
+    try {
+      this.#classic = await listenClassic({
+        options: this.#options,
+        events: this.#events,
+        prepared,
+        hooks: this.#hooks,
+        beside,
+        nextId: () => this.#connections.nextId(),
+        check: (connection) => this.#revocation?.check(connection),
+        registry: this.#registry,
+        builtIns: this.#builtIns,
+      });
+    } catch (error) {
+      this.#listeners.release();
+      throw error;
+    }
   }
 
   async #admit(incoming: NativeIncoming): Promise<void> {
@@ -299,7 +337,7 @@ export class Server extends StorageCommands {
     await this.#listening?.catch(() => undefined);
     this.#listeners.close();
     this.#revocation?.stop();
-    await this.#connections.endIdle();
+    await Promise.all([this.#classic?.close(), this.#connections.endIdle()]);
     await this.#connections.whenEmpty();
     await this.#accepting;
     this.#options.logger.info({}, 'closed');

@@ -11,6 +11,7 @@
 //! not been verified.
 #![forbid(unsafe_code)]
 
+pub mod classic;
 pub mod crypto;
 mod error;
 mod exporter;

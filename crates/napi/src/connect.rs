@@ -27,12 +27,8 @@ pub struct NativeConnectOptions {
     pub keep_alive_ms: Option<u32>,
 }
 
-/// Connects and lets the server prove its identity; the client has said nothing of itself yet.
-#[napi]
-pub fn connect(
-    env: &Env,
-    options: NativeConnectOptions,
-) -> napi::Result<PromiseRaw<'_, NativeConnecting>> {
+/// The limits of a connection; those left out have their defaults.
+pub(crate) fn client_limits(options: &NativeConnectOptions) -> ClientLimits {
     let mut limits = ClientLimits::default();
     if let Some(ms) = options.timeout_ms {
         limits.connect_timeout = Duration::from_millis(ms.into());
@@ -43,6 +39,16 @@ pub fn connect(
     if let Some(ms) = options.keep_alive_ms {
         limits.keep_alive = Duration::from_millis(ms.into());
     }
+    limits
+}
+
+/// Connects and lets the server prove its identity; the client has said nothing of itself yet.
+#[napi]
+pub fn connect(
+    env: &Env,
+    options: NativeConnectOptions,
+) -> napi::Result<PromiseRaw<'_, NativeConnecting>> {
+    let limits = client_limits(&options);
     promise(env, async move {
         let connecting =
             e2eeftp_net::connect(&options.host, options.port, limits).await.or_throw()?;

@@ -14,6 +14,8 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
 mod body;
+mod classic;
+mod classic_listener;
 mod connect;
 mod error;
 mod file;

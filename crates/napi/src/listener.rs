@@ -77,6 +77,13 @@ pub struct NativeListener {
     listener: Arc<Listener>,
 }
 
+impl NativeListener {
+    /// For a listener of another protocol beside it.
+    pub(crate) fn shared(&self) -> Arc<Listener> {
+        Arc::clone(&self.listener)
+    }
+}
+
 #[napi]
 impl NativeListener {
     /// Binds an address and starts to accept.
@@ -151,7 +158,7 @@ impl NativeListener {
     }
 }
 
-fn listening_address(host: &str) -> napi::Result<IpAddr> {
+pub(crate) fn listening_address(host: &str) -> napi::Result<IpAddr> {
     host.parse().map_err(|_| {
         thrown("E2EEFTP_INVALID_ARGUMENT", "the listening address must be an IP address")
     })
@@ -164,7 +171,7 @@ pub fn parse_network(text: String) -> napi::Result<String> {
     network(&text).map(|network| network.to_string())
 }
 
-fn network(text: &str) -> napi::Result<Network> {
+pub(crate) fn network(text: &str) -> napi::Result<Network> {
     text.parse().map_err(|_| {
         thrown("E2EEFTP_INVALID_ARGUMENT", "a network is an IP address with a prefix, or without")
     })

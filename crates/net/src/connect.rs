@@ -19,7 +19,7 @@ use crate::limits::{ClientLimits, MAX_CLIENT_TRANSFERS};
 use crate::session::{Session, SessionSettings};
 
 /// Pumps of all outgoing sessions of this process.
-static CLIENT_PUMPS: LazyLock<Arc<Semaphore>> =
+pub(crate) static CLIENT_PUMPS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(MAX_CLIENT_TRANSFERS)));
 
 /// A connection on which the server has proved who it is, and the client has said nothing yet.
@@ -56,7 +56,7 @@ pub async fn connect(host: &str, port: u16, limits: ClientLimits) -> Result<Conn
     Ok(Connecting { stream, proved, server_key, address, limits })
 }
 
-async fn open_tcp(host: &str, port: u16) -> Result<TcpStream> {
+pub(crate) async fn open_tcp(host: &str, port: u16) -> Result<TcpStream> {
     let addresses: Vec<SocketAddr> =
         lookup_host((host, port)).await.map_err(Error::UnknownHost)?.collect();
     let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);

@@ -13,6 +13,7 @@ mod address_limiter;
 mod agent;
 mod body;
 mod buffer;
+pub mod classic;
 mod connect;
 mod error;
 mod handshake;

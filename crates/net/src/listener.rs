@@ -20,11 +20,11 @@ use crate::places::{Places, Taken};
 use crate::session::{Session, SessionSettings};
 
 /// Proved peers that wait for the caller's verdict.
-const MAX_WAITING: usize = 256;
+pub(crate) const MAX_WAITING: usize = 256;
 /// Length of the kernel's queue of connections not yet accepted.
 const BACKLOG: u32 = 1024;
 /// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket with its handshakes.
 ///
@@ -136,6 +136,11 @@ impl Listener {
         self.shared.closed.cancel();
     }
 
+    /// What it gives away, for a listener of another protocol beside it.
+    pub(crate) fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.shared.places)
+    }
+
     /// Counters since the listener was bound.
     pub fn stats(&self) -> ListenerStats {
         let shared = &self.shared;
@@ -195,7 +200,7 @@ impl Incoming {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub(crate) fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     if address.is_ipv6() {

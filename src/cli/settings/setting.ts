@@ -57,6 +57,8 @@ export interface SettingRow {
   readonly peers?: 'also' | 'only';
   /** Never in a file. */
   readonly notInFiles?: boolean;
+  /** The environment variable, where the key stands for something else in the other file. @default from the key */
+  readonly environment?: string;
   /** The help of the `--no-…` twin of a switch; without it the twin is there and not listed. */
   readonly negation?: string;
 }
@@ -78,7 +80,8 @@ export function defineSetting(row: SettingRow): Setting {
   const key = /--([a-z][a-z-]*)/.exec(row.flags)?.[1] ?? '';
   const isNegative = key.startsWith('no-');
   const name = key.replace(/^no-/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return { ...row, key, name, isNegative, environment: `E2EEFTP_${key.toUpperCase().replaceAll('-', '_')}` };
+  const environment = row.environment ?? `E2EEFTP_${key.toUpperCase().replaceAll('-', '_')}`;
+  return { ...row, key, name, isNegative, environment };
 }
 
 /** Whether a setting may stand in the file of `kind`. */

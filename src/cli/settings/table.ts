@@ -142,6 +142,16 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
+    verbs: ['send', 'get', 'ls', 'rm', 'commands'],
+    flags: '--classic',
+    type: type.flag,
+    default: false,
+    peers: 'also',
+    help: 'the server is an original Python e2eeftp, or one that serves its clients',
+    details: 'The port is 2121 then, unless it is given. Less is protected: see `docs/CLASSIC.md`.',
+  },
+  {
+    scope: 'client',
     verbs: ['get'],
     flags: '--durability <level>',
     type: type.choice('none', 'file', 'dir'),
@@ -182,6 +192,23 @@ const ROWS: readonly SettingRow[] = [
     details:
       '`:PORT` is every address. In the environment several are separated by blanks or commas, in a file they are a list.',
     defaultText: '`127.0.0.1:5001`, or the port given with `-P`',
+  },
+  {
+    ...serve,
+    flags: '--classic <address:port>',
+    environment: 'E2EEFTP_CLASSIC_LISTEN',
+    type: type.listen,
+    help: 'where to serve clients of the original Python e2eeftp, unsafe as they are; repeatable (default: nowhere)',
+    details: 'Written as for `--listen`. Warned about in the log: see `docs/CLASSIC.md`.',
+    defaultText: 'nowhere',
+  },
+  {
+    ...serve,
+    flags: '--classic-allow-delete',
+    type: type.flag,
+    default: false,
+    help: 'let such clients delete files',
+    details: 'Their key must permit it, too.',
   },
   {
     ...serve,

@@ -2,12 +2,18 @@
 import type { Command } from 'commander';
 import { displayName } from '../../index.js';
 import { parsePeer } from '../address.js';
+import { isClassic } from '../classic/classic-option.js';
+import { classicCommandsOf } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
+import { addSettings } from '../settings/options.js';
+import { settingsOfVerb } from '../settings/table.js';
 
 async function run(context: CliContext, operands: string[]): Promise<void> {
   const { output, signal } = context;
-  await withClient(context, parsePeer(operands[0] ?? ''), async (client) => {
+  const peer = parsePeer(operands[0] ?? '');
+  if (isClassic(context, [peer])) return classicCommandsOf(context, peer);
+  await withClient(context, peer, async (client) => {
     const commands = await client.commands({ signal });
     if (output.json) {
       output.event({ type: 'result', verb: 'commands', result: { commands } });
@@ -23,7 +29,7 @@ async function run(context: CliContext, operands: string[]): Promise<void> {
 export const verb: Verb = {
   examples: ['e2eeftp commands files.example.org', 'e2eeftp commands --json [2001:db8::7]'],
   configure(command: Command): void {
-    command.argument('<peer>', 'a server');
+    addSettings(command, settingsOfVerb('commands')).argument('<peer>', 'a server');
   },
   run,
 };

@@ -10,7 +10,7 @@ import { configPath } from '../settings/load-settings.js';
 import { addSettings } from '../settings/options.js';
 import { readConfig } from '../settings/read-config.js';
 import type { Effective, Origin } from '../settings/resolve.js';
-import { formatValue } from '../settings/setting.js';
+import { formatValue, type Setting } from '../settings/setting.js';
 import { Settings } from '../settings/settings.js';
 import { SETTINGS } from '../settings/table.js';
 
@@ -159,8 +159,11 @@ export const verb: Verb = {
       .option('--origin', 'show who gave each value: an option, a variable, a line of a file, or nobody');
     // So that `config show` tells what a command line with these options would do.
     const own = new Set(command.options.map((option) => option.attributeName()));
+    // An option with a value for a server and without one for a client can't be both here.
+    const isBoth = ({ name, type }: Setting): boolean =>
+      SETTINGS.some((other) => other.name === name && other.type.isSwitch !== type.isSwitch);
     for (const setting of SETTINGS) {
-      if (setting.verbs === 'every' || own.has(setting.name)) continue;
+      if (setting.verbs === 'every' || own.has(setting.name) || isBoth(setting)) continue;
       own.add(setting.name);
       addSettings(command, [setting], { hidden: true });
     }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
 import { type Durability, E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
+import { isClassic } from '../classic/classic-option.js';
+import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { getToStandardOutput } from '../standard-streams.js';
@@ -117,6 +119,13 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   } else if (sources.length > 1 && !target.endsWith('/') && !(await isDirectory(target))) {
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
+  if (
+    isClassic(
+      context,
+      sources.map(({ address }) => address),
+    )
+  )
+    return getFromClassic(context, { sources, target }, transfer);
   const clients = new ClientPool(context);
   try {
     // The first server is reached before anything is started, so that its failure is told once.

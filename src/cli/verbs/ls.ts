@@ -2,12 +2,16 @@
 import type { Command, OptionValues } from 'commander';
 import { displayName, E2eeftpError, type Entry, pathToBytes } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
+import { isClassic } from '../classic/classic-option.js';
+import { listClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { entryEvent } from '../entry-event.js';
 import { EXIT } from '../exit-code.js';
 import { formatBytes, formatMode, formatTime } from '../human-units.js';
 import { withClient } from '../open-client.js';
 import { reportError } from '../report-error.js';
+import { addSettings } from '../settings/options.js';
+import { settingsOfVerb } from '../settings/table.js';
 
 /** Reads an argument that has to be on a server. */
 export function parseRemote(text: string): RemoteAddress {
@@ -46,6 +50,10 @@ async function* sorted(source: AsyncIterable<Entry>, alive: () => void): AsyncGe
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { output, signal, alive, pauseTimeout } = context;
   const address = parseRemote(operands[0] ?? '');
+  if (isClassic(context, [address])) {
+    await listClassic(context, address, options);
+    return EXIT.ok;
+  }
   const path = address.path === '' ? '.' : address.path;
   const [recursive, long] = [options['recursive'] === true, options['long'] === true];
   return withClient(context, address, async (client) => {
@@ -82,7 +90,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 export const verb: Verb = {
   examples: ['e2eeftp ls files.example.org:/inbox', 'e2eeftp ls -l --json files.example.org:'],
   configure(command: Command): void {
-    command
+    addSettings(command, settingsOfVerb('ls'))
       .argument('<peer:path>', 'a directory or file on a server')
       .option('-l, --long', 'mode, size and time, too')
       .option('-R, --recursive', 'directories below, too, with whole paths; symbolic links are not followed');

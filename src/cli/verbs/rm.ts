@@ -1,9 +1,13 @@
 /** `e2eeftp rm`: removes files or directories on a server. */
 import type { Command, OptionValues } from 'commander';
 import { displayName, E2eeftpError } from '../../index.js';
+import { isClassic } from '../classic/classic-option.js';
+import { removeFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { runEach } from '../run-each.js';
+import { addSettings } from '../settings/options.js';
+import { settingsOfVerb } from '../settings/table.js';
 import { parseRemote } from './ls.js';
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
@@ -15,6 +19,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     // Nobody means to remove a whole store by a forgotten name.
     throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `'${operand}' names the top directory, which is never removed`);
   });
+  if (isClassic(context, addresses)) return removeFromClassic(context, operands, addresses, options);
   const clients = new ClientPool(context);
   try {
     return await runEach(context, operands, async (operand, index) => {
@@ -33,7 +38,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 export const verb: Verb = {
   examples: ['e2eeftp rm files.example.org:/inbox/old.iso', 'e2eeftp rm -r files.example.org:/inbox/2019'],
   configure(command: Command): void {
-    command.argument('<peer:path...>', 'names on a server').option('-r, --recursive', 'directories with all they hold');
+    addSettings(command, settingsOfVerb('rm'))
+      .argument('<peer:path...>', 'names on a server')
+      .option('-r, --recursive', 'directories with all they hold');
   },
   run,
 };

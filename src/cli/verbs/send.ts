@@ -4,6 +4,8 @@ import { basename } from 'node:path';
 import type { Command, OptionValues } from 'commander';
 import { type Client, E2eeftpError, pathToBytes } from '../../index.js';
 import { type LocalAddress, parseAddress, type RemoteAddress } from '../address.js';
+import { isClassic } from '../classic/classic-option.js';
+import { sendToClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
@@ -124,6 +126,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   if (name === undefined && namesDirectory(target.path) && sources.some((source) => source.path === '-')) {
     throw usage('standard input has no name', 'give --name NAME, or a full target name');
   }
+  if (isClassic(context, [target])) return sendToClassic(context, { sources, target }, transfer);
   return withClient(context, target, async (client) => {
     const path =
       sources.length > 1

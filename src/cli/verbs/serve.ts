@@ -94,6 +94,7 @@ function tellStart(context: CliContext, started: Started, readOnly: boolean): vo
   const size = server.authorizedClients?.size ?? 0;
   output.note(`${output.style('bold', 'e2eeftp serves')}${readOnly ? ' (read-only)' : ''}`);
   for (const { host, port } of addresses) row('address', serverName(host, port));
+  for (const { host, port } of server.classicAddresses) row('classic', `${serverName(host, port)} (not protected)`);
   row('fingerprint', server.fingerprint);
   row('root', server.root);
   row('authorized', `${file} (${size} ${size === 1 ? 'key' : 'keys'})`);
@@ -134,10 +135,15 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   const drainMs = Math.ceil((options['drainTimeout'] as number) * 1000);
   const portFile = options['portFile'] as string | undefined;
   const wanted = (options['listen'] as ListenAddress[] | undefined) ?? [{ host: '127.0.0.1', port: globals.port }];
+  const wantedClassic = (options['classic'] as ListenAddress[] | undefined) ?? [];
+  if (wantedClassic.length === 0 && options['classicAllowDelete'] === true) {
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', '--classic-allow-delete is about --classic, which is missing');
+  }
   const { ended, stopListening } = untilSignalled();
   try {
     if (portFile !== undefined) await removeStalePortFile(portFile);
     const listen = await Promise.all(wanted.map(resolveName));
+    const classic = await Promise.all(wantedClassic.map(resolveName));
     const isNewRoot = requested !== undefined && (await isRootMissing(requested));
     // Who can write the configuration decides who may log in.
     if (settings.file !== undefined) await refuseExposedPaths(root, [settings.file.path]);
@@ -150,12 +156,13 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       readOnly,
       logger: log,
       durability,
+      ...(classic.length === 0 ? {} : { classic, classicAllowDelete: options['classicAllowDelete'] === true }),
       ...serverLimits(options),
     });
     if (isNewRoot) output.note(`made ${displayName(root)}`);
     const stopReloading = reloadOnHangup(server, file, log);
     try {
-      await listenOn(server, listen);
+      await listenOn(server, [...listen, ...classic]);
       const addresses = server.addresses.map(({ host, port }) => ({ host, port }));
       const ready: PortFile = {
         pid: process.pid,
@@ -163,7 +170,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
         e2eeftp: addresses,
         sftp: [],
         ftps: [],
-        classic: [],
+        classic: server.classicAddresses.map(({ host, port }) => ({ host, port })),
       };
       if (portFile !== undefined) await writePortFile(portFile, ready);
       if (output.json) output.event({ type: 'result', verb: 'serve', result: { ...ready, root, authorized: file } });

@@ -79,7 +79,7 @@ export interface ConnectOptions {
 }
 
 /** How a server's key is judged. */
-type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
+export type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
 
 /**
  * Connects to a server and logs in.
@@ -169,7 +169,8 @@ export async function fetchServerKey(
   }
 }
 
-interface Target {
+/** Options about the connection itself, checked. */
+export interface Target {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
@@ -177,7 +178,8 @@ interface Target {
   readonly keepAliveMs?: number;
 }
 
-function checkTarget(options: ConnectOptions): Target {
+/** Fills in and checks what {@link Target} has. */
+export function checkTarget(options: Omit<ConnectOptions, 'identity'>): Target {
   const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs, keepAliveMs } = options;
   if (typeof host !== 'string' || host === '') throw invalid('host must be a name or an address');
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('port must be a number from 1 to 65535');
@@ -217,14 +219,16 @@ async function judgeOrClose(connecting: NativeConnecting, judge: Judge): Promise
   }
 }
 
-function pinned(target: Target, fingerprints: readonly string[]): Judge {
+/** Trusts these keys and no other. */
+export function pinned(target: Target, fingerprints: readonly string[]): Judge {
   return async (key) => {
     if (fingerprints.includes(key.fingerprint)) return 'trusted';
     throw keyChanged(target, fingerprints, key.fingerprint);
   };
 }
 
-async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
+/** Trusts what is on record. */
+export async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
   const { result, entries } = await known.lookup(target.host, target.port, key);
   if (result === 'match') return 'trusted';
   if (result === 'unknown') return 'unknown';
@@ -233,7 +237,8 @@ async function onRecord(target: Target, known: KnownServers, key: PublicKey): Pr
   throw keyChanged(target, fingerprints, key.fingerprint, `${known.path} line ${lines}`);
 }
 
-async function askAbout(
+/** Asks about a server that is not on record; throws unless the answer is yes. */
+export async function askAbout(
   server: UnknownServer,
   { onUnknownServer }: ConnectOptions,
   signal: AbortSignal | undefined,

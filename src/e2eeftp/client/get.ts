@@ -147,7 +147,11 @@ export function checkReceived(reply: Reply, received: BodyResult): void {
 }
 
 /** The final local name: into `localPath` when it is a directory, numbered when that name must stay free. */
-async function localTarget(remotePath: string, localPath: string, options: GetOptions): Promise<Buffer> {
+export async function localTarget(
+  remotePath: string,
+  localPath: string,
+  options: Pick<GetOptions, 'overwrite'>,
+): Promise<Buffer> {
   const path = pathToBytes((await isDirectory(localPath)) ? joinRemote(localPath, nameOf(remotePath)) : localPath);
   const { overwrite = 'replace' } = options;
   if (overwrite === 'replace' || !(await isTaken(path))) return path;

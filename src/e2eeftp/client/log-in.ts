@@ -103,7 +103,8 @@ function readReady(message: Buffer | null): string {
   return typeof software === 'string' ? displayName(software).slice(0, 100) : '';
 }
 
-function refused(identities: readonly Identity[], cause: E2eeftpError): E2eeftpError {
+/** The error of a client none of whose keys is accepted. */
+export function refused(identities: readonly Identity[], cause: E2eeftpError): E2eeftpError {
   const keys = identities.map(({ publicKey }) => publicKey);
   const names = keys.map(({ fingerprint }) => fingerprint).join(', ');
   return new E2eeftpError(

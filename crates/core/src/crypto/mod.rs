@@ -4,6 +4,7 @@
 //! replaced here. Nothing in this module keeps state beyond the keys it is given.
 
 pub(crate) mod aead;
+pub(crate) mod cbc_hmac;
 mod cpu;
 pub(crate) mod ed25519;
 pub(crate) mod hash;
@@ -14,6 +15,7 @@ mod os_random;
 mod public_vectors;
 mod root_hash;
 pub(crate) mod secret_bytes;
+pub(crate) mod x25519;
 
 pub use cpu::has_aes_hardware;
 pub use os_random::OsRandom;

@@ -12,7 +12,8 @@ pub trait Signer: Send + Sync {
     fn public_key(&self) -> &PublicKey;
 
     /// The Ed25519 signature over `message`, which is a complete SSHSIG signed-data blob
-    /// (`SSHSIG ‖ namespace ‖ reserved ‖ hash algorithm ‖ hash`) and is signed as it is.
+    /// (`SSHSIG ‖ namespace ‖ reserved ‖ hash algorithm ‖ hash`) and is signed as it is. Only
+    /// [`classic`](crate::classic) has keys in memory sign something else: 32 bytes.
     ///
     /// # Errors
     /// Whatever keeps the key from being used. A wrong signature is noticed by the caller.

@@ -6,7 +6,7 @@
 
 mod receive;
 mod send;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::transfer::Transfer;
 
 pub use receive::receive_body;
+pub(crate) use send::read_exactly;
 pub use send::send_body;
 
 /// What a finished body amounts to. Both sides hold the same values.

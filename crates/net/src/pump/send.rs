@@ -114,7 +114,12 @@ fn send_content(
     Ok(result)
 }
 
-fn read_exactly(source: &dyn Source, mut content: &mut [u8], mut offset: u64) -> Result<()> {
+/// Fills `content` from `offset` on; a source that ends before has changed.
+pub(crate) fn read_exactly(
+    source: &dyn Source,
+    mut content: &mut [u8],
+    mut offset: u64,
+) -> Result<()> {
     while !content.is_empty() {
         let read = source.read_at(content, offset)?;
         if read == 0 {
