@@ -8,7 +8,9 @@ const variants = projectFiles('models', '.vp').flatMap((path) => {
 });
 
 test('every variant of a model has its line in models/README.md', (t) => {
-  const rows = [...readProjectFile('models/README.md').matchAll(/^\| `(\w+\/[\w-]+)` \|/gm)].map((match) => match[1] ?? '');
+  const rows = [...readProjectFile('models/README.md').matchAll(/^\| `(\w+\/[\w-]+)` \|/gm)].map(
+    (match) => match[1] ?? '',
+  );
   t.true(variants.length > 10);
   t.deepEqual(rows.toSorted(), variants.toSorted());
 });
@@ -24,7 +26,9 @@ test('every model that THREATS.md refers to exists', (t) => {
 });
 
 test('every fuzz target is listed, described and there', (t) => {
-  const listed = [...readProjectFile('fuzz/Cargo.toml').matchAll(/^ {2}\{ name = "(\w+)"/gm)].map((match) => match[1] ?? '');
+  const listed = [...readProjectFile('fuzz/Cargo.toml').matchAll(/^ {2}\{ name = "(\w+)"/gm)].map(
+    (match) => match[1] ?? '',
+  );
   const files = projectFiles('fuzz/fuzz_targets', '.rs').map((path) => /(\w+)\.rs$/.exec(path)?.[1] ?? '');
   t.true(listed.length > 5);
   t.deepEqual(listed.toSorted(), files.toSorted());
