@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, connect, extendRotation, hashLocal, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeConnecting }
@@ -789,11 +789,13 @@ export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
 export { connect }
+export { extendRotation }
 export { hashLocal }
 export { listAgentKeys }
 export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
 export { readPublicHalf }
+export { readRotation }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

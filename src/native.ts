@@ -10,6 +10,7 @@ import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
   connect as connectNative,
+  extendRotation,
   hashLocal,
   NativeBodyReader,
   NativeBodyWriter,
@@ -29,9 +30,16 @@ export {
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
   readPublicHalf,
+  readRotation,
   stageLocal,
 } from '../index.js';
-export type { NativeBodyResult as BodyResult, NativeGrant, NativeMetadata, PublicKeyInfo } from '../index.js';
+export type {
+  NativeBodyResult as BodyResult,
+  NativeGrant,
+  NativeMetadata,
+  NativeRotation as KeyRotation,
+  PublicKeyInfo,
+} from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

@@ -231,10 +231,10 @@ export class Server extends StorageCommands {
   async #listen(): Promise<void> {
     await this.prepare();
     this.#events.start();
-    const { identity, root, admission, clients } = this.#require();
+    const { identity, rotation, root, admission, clients } = this.#require();
     const { limits, listen, logger } = this.#options;
     this.#checkHooks(this.#hooks.names());
-    await this.#listeners.bind(identity, listen, limits);
+    await this.#listeners.bind({ identity, rotation }, listen, limits);
     if (clients !== null) {
       const sessions = (): readonly Session[] => this.sessions;
       this.#revocation = new Revocation({ clients, admission, sessions, events: this.#events, logger });
