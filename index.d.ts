@@ -285,6 +285,7 @@ export declare function connect(options: NativeConnectOptions): Promise<NativeCo
 
 /** Connects and exchanges hellos. The server's key is still to be judged. */
 export declare function connectClassic(options: NativeConnectOptions, identity: NativeIdentity): Promise<NativeClassicConnection>
+
 /**
  * The text of the file `server_id.rotation` after `identity` has named `newKey` its successor.
  * `before` is the text until now; `atLeast` is the smallest sequence number to take.
