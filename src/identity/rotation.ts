@@ -3,7 +3,6 @@
  * it. See `docs/PROTOCOL.md` §4.1 for the statement and `docs/THREATS.md` for what it can't do.
  */
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { extendRotation, nativeSync, readRotation } from '../native.js';
 import type { KeyRotation } from '../native.js';
@@ -77,7 +76,7 @@ export interface Rotated {
  */
 export async function rotateServerKey(paths: RotationPaths, options: RotateOptions = {}): Promise<Rotated> {
   const opened = await Identity.load(paths.key, options.passphrase);
-  return withFileLock(join(dirname(paths.key), 'server_id.rotation'), async () => {
+  return withFileLock(paths.rotation, async () => {
     const text = await readKeyFile(paths.key);
     try {
       if (publicHalf(text).base64 !== opened.publicKey.base64) {
