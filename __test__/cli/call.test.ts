@@ -36,6 +36,8 @@ test('call: arguments, fields, bodies and failures', async (t) => {
   const at = ['-P', String(server.addresses[0]?.port), '--server-key', server.fingerprint];
   const call = (...words: string[]) => box.run(['call', '127.0.0.1', ...words, ...at]);
 
+  const stat = await call('STAT', 'path@=/', '--json');
+  t.is(stat.code, 0, stat.stderr);
   const echo = await call('ECHO', 'a=1', 'b:=[2,null,"x"]', 'c==', 'd=');
   t.is(echo.code, 0, echo.stderr);
   t.is(echo.stderr, '200 echoed\n');

@@ -303,10 +303,44 @@ test('rewrite of what an operation does not have denies', async (t) => {
   await t.throwsAsync(peer.stat('/old'));
 });
 
+test('rewrite uses the values that it has checked, and takes no others', async (t) => {
+  const { server, peer, source, root } = await scene(t);
+  class Elsewhere {
+    get path(): string {
+      return '/safe';
+    }
+  }
+  let looks = 0;
+  const once = {
+    get path(): string {
+      looks += 1;
+      return looks === 1 ? '/once' : '/twice';
+    },
+  };
+  const answers: (() => ReturnType<typeof rewrite>)[] = [
+    () => rewrite(new Elsewhere()),
+    () => rewrite(once),
+    () => rewrite({ path: '/misspelt', traget: '/x' } as { path: string }),
+  ];
+  server.before('send', () => answers.shift()?.());
+  t.is((await peer.send(source, '/first')).path, '/safe');
+  t.is((await peer.send(source, '/second')).path, '/once');
+  await t.throwsAsync(peer.send(source, '/third'));
+  const names = await readdir(root);
+  t.deepEqual(
+    names.filter((name) => ['first', 'second', 'third', 'twice', 'misspelt'].includes(name)),
+    [],
+  );
+});
+
 test('a path that no hook can judge is refused before the hooks', async (t) => {
   const { server, peer } = await scene(t);
   let asked = 0;
   server.before('*', () => void (asked += 1));
+  server.command('MINE', { summary: 'x', handler: () => ({}) });
+  // A text is no path, whatever the handler would take it for.
+  await fails(t, peer.call('MINE', { path: '/secret' }), 'E2EEFTP_BAD_PATH', 'a text');
+  await fails(t, peer.call('MOVE', { from: Buffer.from('/old'), to: '/secret' }), 'E2EEFTP_BAD_PATH', 'a text');
   for (const path of ['/dir/../old', '..', '/a\0b']) await fails(t, peer.stat(path), 'E2EEFTP_BAD_PATH', path);
   t.is(asked, 0);
 });

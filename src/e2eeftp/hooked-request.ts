@@ -102,8 +102,12 @@ export class HookedRequest {
   }
 }
 
-/** A byte string is a path, in its one form; anything else is none, and left to the handler to judge. */
+/**
+ * A byte string is a path, in its one form; anything else is none, and left to the handler to judge. Not so a text: a
+ * handler that takes it for a path would do so behind the back of the hooks.
+ */
 function readPath(value: unknown): string | null {
+  if (typeof value === 'string') throw new E2eeftpError('E2EEFTP_BAD_PATH', 'a path is sent as a byte string');
   return value instanceof Uint8Array ? canonicalPath(pathFromBytes(value)) : null;
 }
 

@@ -81,7 +81,8 @@ export function deny(status: number, text: string, code?: ErrorCode): Verdict {
  * Sends the operation to another path, as if the client had asked for that: later hooks see it, the grant and the root
  * confine it, and what is not permitted there is refused.
  *
- * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` without a path.
+ * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` without a path, and for members that are not there: a misspelt one would
+ * leave the client's own path in place.
  */
 export function rewrite(to: Rewritten): Verdict {
   if (typeof to !== 'object' || to === null) throw invalid('rewrite takes an object with path or target');
@@ -90,7 +91,11 @@ export function rewrite(to: Rewritten): Verdict {
   for (const value of [path, target]) {
     if (value !== undefined && typeof value !== 'string') throw invalid('the paths of rewrite are strings');
   }
-  return verdict({ kind: 'rewrite', to: Object.freeze({ ...to }) });
+  const unknown = Object.keys(to).find((name) => name !== 'path' && name !== 'target');
+  if (unknown !== undefined) throw invalid(`rewrite takes path and target, not ${unknown}`);
+  // The values that were checked, and not what a second look would find.
+  const checked = { ...(path === undefined ? {} : { path }), ...(target === undefined ? {} : { target }) };
+  return verdict({ kind: 'rewrite', to: Object.freeze(checked) });
 }
 
 /** Answers in place of the handler, which does not run; no later hook runs either. */

@@ -7,7 +7,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::files::{MemorySource, Sink, content};
 use common::raw::{client_of_raw_server, read_to_end, server_of_raw_client};
@@ -122,17 +122,14 @@ async fn assert_woken<T: std::fmt::Debug>(
     session: &Session,
     wait: impl Future<Output = Result<T, Error>>,
 ) {
-    let mut destroyed = None;
     let (ended, ()) = within(async {
         tokio::join!(wait, async {
             sleep(Duration::from_millis(150)).await;
             session.destroy();
-            destroyed = Some(Instant::now());
         })
     })
     .await;
     assert!(matches!(ended, Err(Error::Closed)), "{ended:?}");
-    assert!(destroyed.unwrap().elapsed() < Duration::from_secs(3));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -245,10 +242,8 @@ async fn an_idle_peer_times_out() {
         for _ in 0..messages {
             say(&client, &server, b"hello").await;
         }
-        let start = Instant::now();
         let idle = within(server.next_control(SHORT)).await;
         assert!(matches!(idle, Err(Error::Timeout(_))), "{idle:?}");
-        assert!((SHORT..Duration::from_secs(10)).contains(&start.elapsed()));
         assert_over(&server).await;
         let ended = within(client.next_control(NO_LIMIT)).await;
         assert!(matches!(ended, Err(Error::ConnectionLost(_))), "{ended:?}");
@@ -377,7 +372,6 @@ async fn closing_does_not_wait_for_a_body_that_stands_still() {
     let Pair { client, server, .. } = impatient_pair().await;
     let (patient, _silent) = client_of_raw_server().await;
     let (transfer, sink) = (Transfer::new(), Sink::new());
-    let start = Instant::now();
     let (received, ()) = within(async {
         tokio::join!(patient.receive_file(&transfer, sink.staged(), 1, None), async {
             sleep(Duration::from_millis(100)).await;
@@ -386,7 +380,6 @@ async fn closing_does_not_wait_for_a_body_that_stands_still() {
     })
     .await;
     assert!(matches!(received.map(|_| ()), Err(Error::Closed)));
-    assert!(start.elapsed() < Duration::from_secs(10));
     drop((client, server));
 }
 

@@ -496,20 +496,18 @@ async fn a_sender_that_dies_in_the_middle() {
     let staged = local::stage(&directory.path().join("target"), &options).unwrap();
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     let (sending, receiving) = (Transfer::new(), Transfer::new());
-    let (sent, (received, ended)) = within(async {
+    let (sent, (received, ())) = within(async {
         tokio::join!(client.send_file(&sending, source, 1, 0, 4 << 20), async {
             let receive = server.receive_file(&receiving, staged, 1, Some(4 << 20));
             let kill = async {
                 standstill(&receiving).await;
                 client.destroy();
                 gate.open();
-                std::time::Instant::now()
             };
             tokio::join!(receive, kill)
         })
     })
     .await;
-    assert!(ended.elapsed() < Duration::from_secs(5), "far below the limit for a standstill");
     assert!(matches!(sent, Err(Error::Closed)), "{sent:?}");
     let received = received.map(|_| ());
     assert!(matches!(received, Err(Error::ConnectionLost(_))), "{received:?}");
@@ -523,7 +521,7 @@ async fn a_receiver_that_dies_in_the_middle() {
     let (bytes, gate) = (content(64 << 20, "dies"), Gate::default());
     let sink = Sink::held_at(1 << 20, &gate);
     let (sending, receiving) = (Transfer::new(), Transfer::new());
-    let (sent, received, ended) = within(async {
+    let (sent, received, ()) = within(async {
         tokio::join!(
             client.send_file(&sending, MemorySource::shared(&bytes), 1, 0, 64 << 20),
             server.receive_file(&receiving, sink.staged(), 1, Some(64 << 20)),
@@ -531,12 +529,10 @@ async fn a_receiver_that_dies_in_the_middle() {
                 gate.reached().await;
                 server.destroy();
                 gate.open();
-                std::time::Instant::now()
             }
         )
     })
     .await;
-    assert!(ended.elapsed() < Duration::from_secs(5), "far below the limit for a standstill");
     assert!(matches!(sent, Err(Error::ConnectionLost(_))), "{sent:?}");
     let received = received.map(|_| ());
     assert!(matches!(received, Err(Error::Closed)), "{received:?}");

@@ -1,7 +1,7 @@
 /** `e2eeftp call`: calls a custom command of a server. */
 import { Writable } from 'node:stream';
 import type { Command } from 'commander';
-import { displayName, E2eeftpError, type RequestArgs } from '../../index.js';
+import { displayName, E2eeftpError, pathToBytes, type RequestArgs } from '../../index.js';
 import { parsePeer } from '../address.js';
 import type { CliContext, Verb } from '../context.js';
 import { plainValue } from '../plain-value.js';
@@ -9,24 +9,25 @@ import { withClient } from '../open-client.js';
 
 function usage(message: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, {
-    hint: 'write KEY=TEXT, or KEY:=JSON for numbers, true, false, null, lists and objects',
+    hint: 'write KEY=TEXT, KEY:=JSON for numbers, true, false, null, lists and objects, or KEY@=PATH for a byte string',
   });
 }
 
 /**
- * Reads `KEY=TEXT` and `KEY:=JSON` words.
+ * Reads `KEY=TEXT`, `KEY:=JSON` and `KEY@=PATH` words; the last is a byte string, as paths are sent.
  * @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for a word of another form, bad JSON, or a key given twice.
  */
 export function parseArguments(words: readonly string[]): RequestArgs {
   const result = Object.create(null) as Record<string, RequestArgs[string]>;
   for (const word of words) {
-    const match = /^([^=:\s]+)(:?=)([\s\S]*)$/.exec(word);
+    const match = /^([^=:@\s]+)([:@]?=)([\s\S]*)$/.exec(word);
     if (match === null) throw usage(`'${word}' is not KEY=VALUE`);
     const [, key = '', sign, text = ''] = match;
     if (key === 'id' || key === 'verb') throw usage(`'${key}' is set by the protocol itself`);
     if (key in result) throw usage(`'${key}' is given twice`);
     try {
-      result[key] = sign === '=' ? text : (JSON.parse(text) as RequestArgs[string]);
+      if (sign === '@=') result[key] = pathToBytes(text);
+      else result[key] = sign === '=' ? text : (JSON.parse(text) as RequestArgs[string]);
     } catch {
       throw usage(`'${word}': what follows ':=' is not JSON`);
     }
@@ -80,7 +81,7 @@ export const verb: Verb = {
     command
       .argument('<peer>', 'a server')
       .argument('<command>', 'the name of the command')
-      .argument('[key=value...]', 'arguments: KEY=TEXT, or KEY:=JSON');
+      .argument('[key=value...]', 'arguments: KEY=TEXT, KEY:=JSON, or KEY@=PATH for a byte string');
   },
   run,
 };

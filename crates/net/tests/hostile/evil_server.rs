@@ -1,7 +1,6 @@
 //! Servers that a client should not have connected to.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use e2eeftp_core::Error as CoreError;
 use e2eeftp_core::crypto::OsRandom;
@@ -46,11 +45,9 @@ async fn a_server_that_talks_nonsense() {
         ("a refusal too long", vec![0x53, 0, 0, 5, 0, 0, 0, 1, 1]),
     ];
     for (what, bytes) in cases {
-        let start = Instant::now();
         let address = server_that_says(bytes, false).await;
         let refused = dial(address).await;
         assert!(matches!(refused, Err(Error::Core(_))), "{what}: {refused:?}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{what}: judged when it is known");
     }
 }
 
@@ -58,10 +55,8 @@ async fn a_server_that_talks_nonsense() {
 async fn a_server_that_says_nothing_or_too_little() {
     for bytes in [vec![], vec![0x51], vec![0x51, 0, 4, 0xc0], vec![0x51, 0, 4, 0xc0, 3, 1]] {
         let address = server_that_says(bytes.clone(), false).await;
-        let start = Instant::now();
         let silent = within(connect("127.0.0.1", address.port(), impatient_client())).await;
         assert!(matches!(silent, Err(Error::Timeout(_))), "{silent:?}");
-        assert!(start.elapsed() < Duration::from_secs(5));
 
         let address = server_that_says(bytes, true).await;
         let ended = dial(address).await;

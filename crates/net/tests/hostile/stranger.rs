@@ -1,6 +1,7 @@
 //! Bytes from somebody who does not speak the protocol, or stops in the middle.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use e2eeftp_core::crypto::OsRandom;
 use e2eeftp_core::handshake::{ClientSettings, start_client};
@@ -65,9 +66,7 @@ async fn everything_is_answered_with_the_one_refusal() {
     for (what, bytes) in cases {
         let mut stream = within(TcpStream::connect(listener.address())).await.unwrap();
         stream.write_all(&bytes).await.unwrap();
-        let start = Instant::now();
         assert_eq!(read_to_end(&mut stream).await, refusal(), "{what}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{what}");
     }
     until("all are counted", || listener.stats().failed == count).await;
     until("all places are free", || listener.stats().open == 0).await;
@@ -89,9 +88,7 @@ async fn a_refused_peer_may_talk_on_for_a_moment() {
     assert_eq!(read_to_end(&mut stream).await, refusal());
     // But not for ever.
     let end = async { while stream.write_all(&[b'!'; 10_000]).await.is_ok() {} };
-    let start = Instant::now();
     within(end).await;
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,7 +97,6 @@ async fn an_end_in_the_middle_of_a_message() {
     limits.handshake_timeout = Duration::from_secs(20);
     limits.proof_timeout = Duration::from_secs(20);
     let listener = listen(limits);
-    let start = Instant::now();
     let mut count = 0;
     // The first message, then the last one; the stream ends politely or the socket is closed.
     for cut in [0, 1, 3, 4, 5, 44, 1260, 1539] {
@@ -128,7 +124,6 @@ async fn an_end_in_the_middle_of_a_message() {
     }
     until("all are counted", || listener.stats().failed == count).await;
     until("all places are free", || listener.stats().open == 0).await;
-    assert!(start.elapsed() < Duration::from_secs(20), "an end is not a matter of time");
     assert_nobody(&listener).await;
     assert_serves(&listener).await;
 }
@@ -139,13 +134,14 @@ async fn a_stranger_that_is_slow() {
     let listener = listen(impatient_server());
     let slow = async |bytes: Vec<u8>, mut stream: TcpStream| {
         let (mut from, mut into) = stream.split();
-        let start = Instant::now();
+        let (sent, all) = (AtomicUsize::new(0), bytes.len());
         let trickle = async {
             for byte in bytes {
                 // The server may have hung up; the answer tells.
                 if into.write_all(&[byte]).await.is_err() {
                     break;
                 }
+                sent.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             std::future::pending::<()>().await;
@@ -160,7 +156,7 @@ async fn a_stranger_that_is_slow() {
             read = within(reading) => { read.unwrap(); }
         }
         assert_eq!(answer, refusal());
-        start.elapsed()
+        assert!(sent.into_inner() < all, "it was not waited for");
     };
     let address = listener.address();
     let mut strangers = tokio::task::JoinSet::new();
@@ -180,8 +176,8 @@ async fn a_stranger_that_is_slow() {
     for _ in 0..3 {
         assert_serves(&listener).await;
     }
-    while let Some(elapsed) = within(strangers.join_next()).await {
-        assert!(elapsed.unwrap() < Duration::from_secs(1));
+    while let Some(ended) = within(strangers.join_next()).await {
+        ended.unwrap();
     }
     assert_nobody(&listener).await;
 }
