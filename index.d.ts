@@ -89,6 +89,8 @@ export declare class NativeClassicListener {
 export declare class NativeConnecting {
   /** The identity that the server has proved. */
   get serverKey(): PublicKeyInfo
+  /** The verified statements that lead from older keys of the server to this one, oldest first. */
+  get rotation(): Array<NativeRotation>
   /** Proves the client's identity. The verdict comes with the first `nextControl()`. */
   authenticate(identity: NativeIdentity): Promise<NativeSession>
   /** Closes the connection without saying who the client is. Idempotent. */
@@ -283,6 +285,11 @@ export declare function connect(options: NativeConnectOptions): Promise<NativeCo
 
 /** Connects and exchanges hellos. The server's key is still to be judged. */
 export declare function connectClassic(options: NativeConnectOptions, identity: NativeIdentity): Promise<NativeClassicConnection>
+/**
+ * The text of the file `server_id.rotation` after `identity` has named `newKey` its successor.
+ * `before` is the text until now; `atLeast` is the smallest sequence number to take.
+ */
+export declare function extendRotation(identity: NativeIdentity, newKey: string, atLeast: number, before?: string | undefined | null): string
 
 /** Length and root of one of the user's own files. */
 export declare function hashLocal(transfer: NativeTransfer, source: NativeSource): Promise<NativeBodyResult>
@@ -395,6 +402,8 @@ export interface NativeListenOptions {
   host: string
   /** 0 lets the system choose. */
   port: number
+  /** Text of a file `server_id.rotation` that leads to the identity. */
+  rotation?: string
   handshakeTimeoutMs?: number
   proofTimeoutMs?: number
   maxConnections?: number
@@ -436,6 +445,16 @@ export interface NativeRenameOptions {
   overwrite: boolean
   /** `none`, `file` or `directory`. */
   durability: string
+}
+
+/** One verified statement. */
+export interface NativeRotation {
+  /** The key that signed. */
+  oldKey: PublicKeyInfo
+  /** The key that it named. */
+  newKey: PublicKeyInfo
+  /** A whole number from 1 to 2^53 - 1 that rises with every rotation of a server. */
+  sequence: number
 }
 
 /** The room of a file system. */
@@ -505,6 +524,9 @@ export interface PublicKeyInfo {
 
 /** The public key that a private key file names; needs no passphrase, and proves nothing. */
 export declare function readPublicHalf(text: Uint8Array): PublicKeyInfo
+
+/** Reads the text of a file `server_id.rotation` and verifies all of it; throws `E2EEFTP_KEY_FILE`. */
+export declare function readRotation(text: string): Array<NativeRotation>
 
 /** Starts a new file among the user's own. */
 export declare function stageLocal(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeClassicConnection }
@@ -794,6 +794,7 @@ export { NativeView }
 export { classicSealedLen }
 export { connect }
 export { connectClassic }
+export { extendRotation }
 export { hashLocal }
 export { isClassicSealedLen }
 export { listAgentKeys }
@@ -801,5 +802,6 @@ export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
 export { readPublicHalf }
+export { readRotation }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -1,4 +1,4 @@
-/** How much more than usual the property tests do: `E2EEFTP_PROPERTY_FACTOR`, set by `npm run fuzz -- --long`. */
+/** How much more than usual the property tests do: `E2EEFTP_PROPERTY_FACTOR=100 npx ava …` for a long run. */
 const factor = Number(process.env['E2EEFTP_PROPERTY_FACTOR'] ?? 1);
 
 /** `runs`, or a multiple of it in a long run. */

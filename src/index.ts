@@ -8,6 +8,7 @@ export type { Blame, ErrorCode, ErrorOptions, ErrorRow } from './errors.js';
 
 export { connect, fetchServerKey } from './e2eeftp/client/connect.js';
 export type { ConnectOptions, UnknownServer } from './e2eeftp/client/connect.js';
+export type { RotatedServer } from './e2eeftp/client/follow-rotation.js';
 export { Client } from './e2eeftp/client/client.js';
 export type { OfferedCommand, SignalOptions } from './e2eeftp/client/client.js';
 export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
@@ -78,6 +79,9 @@ export { randomart } from './identity/randomart.js';
 export { looksLikePublicKey, parsePublicKey } from './identity/public-key.js';
 export type { PublicKey } from './identity/public-key.js';
 export { DEFAULT_PORT, parseServerName, serverName } from './identity/server-address.js';
+export { readRotationFile, rotateServerKey } from './identity/rotation.js';
+export type { RotateOptions, Rotated, RotationFile, RotationPaths } from './identity/rotation.js';
+export type { KeyRotation } from './native.js';
 export { openServerData, serverDataPaths } from './identity/server-data.js';
 export type { ServerData, ServerDataPaths } from './identity/server-data.js';
 export { resolveServerKey } from './identity/server-pin.js';

@@ -12,6 +12,7 @@ export {
   classicSealedLen,
   connect as connectNative,
   connectClassic as connectClassicNative,
+  extendRotation,
   hashLocal,
   isClassicSealedLen,
   NativeBodyReader,
@@ -35,9 +36,17 @@ export {
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
   readPublicHalf,
+  readRotation,
   stageLocal,
 } from '../index.js';
-export type { NativeBodyResult as BodyResult, NativeClassicLine, NativeGrant, PublicKeyInfo } from '../index.js';
+export type {
+  NativeBodyResult as BodyResult,
+  NativeClassicLine,
+  NativeGrant,
+  NativeMetadata,
+  NativeRotation as KeyRotation,
+  PublicKeyInfo,
+} from '../index.js';
 
 const prefix = /^\[(E2EEFTP_[A-Z_]+)\] ?/;
 

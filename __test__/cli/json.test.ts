@@ -60,6 +60,7 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     root: orNull(root),
     verified: flag,
   },
+  'server-key': { v: one(1), time, host: text, port: count, fingerprint: text, replaced: text, sequence: count },
   error: {
     v: one(1),
     time,

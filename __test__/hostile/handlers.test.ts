@@ -225,13 +225,28 @@ test('any arguments at all: never a 500, and the session lives', async (t) => {
   const where = await site(t);
   const client = await open(t, where);
   const name = fc.oneof(
-    fc.constantFrom('path', 'size', 'mtime', 'mtimeNs', 'mode', 'overwrite', 'parents', 'recursive', 'start', 'end'),
+    fc.constantFrom(
+      'path',
+      'size',
+      'mtime',
+      'mtimeNs',
+      'mode',
+      'overwrite',
+      'parents',
+      'recursive',
+      'start',
+      'end',
+      'from',
+      'to',
+    ),
     fc.string({ unit: 'grapheme', maxLength: 8 }),
   );
   const key = name.filter((text) => text !== 'id' && text !== 'verb' && text !== '__proto__');
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom('SEND', 'GET', 'LIST', 'DELETE', 'STAT', 'HLIST'),
+      fc.constantFrom(
+        ...(['SEND', 'GET', 'LIST', 'DELETE', 'STAT', 'HLIST', 'MKDIR', 'MOVE', 'COPY', 'HASH', 'SPACE'] as const),
+      ),
       fc.dictionary(key, anything, { maxKeys: 6 }),
       fc.uint8Array({ maxLength: 12 }),
       async (verb, args, path) => {
@@ -244,7 +259,7 @@ test('any arguments at all: never a 500, and the session lives', async (t) => {
         }
       },
     ),
-    { numRuns: 600 },
+    { numRuns: 600, examples: [['SEND', { mtime: -5e-324 }, Uint8Array.of(0x61)]] },
   );
   await client.delete('probe').catch(() => undefined);
   await assertLives(t, where);

@@ -3,7 +3,6 @@
  * whole new one, and what was begun is swept away.
  */
 import { truncateSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import type { Running, Sandbox } from '../cli/run.js';
@@ -149,31 +148,25 @@ test('the client is killed in the middle of a download: the old file stays, and 
 });
 
 for (const direction of ['send', 'get'] as const) {
-  test(`ctrl-C in the middle of a ${direction}: 130 within two seconds, nothing left`, async (t) => {
+  test(`ctrl-C in the middle of a ${direction}: 130, nothing left`, async (t) => {
     const { box, server, run, link } = await halfway(t, direction);
-    const begin = Date.now();
     run.kill('SIGINT');
     const result = await run.result;
-    const milliseconds = Date.now() - begin;
     assertError(t, result, 130, 'ABORTED');
-    t.true(milliseconds < 2000, `${milliseconds} ms`);
     link.cut();
     await assertOld(t, box);
     t.deepEqual(leftovers(box.path('here')), []);
     await assertServes(t, box, server);
   });
 
-  test(`ctrl-C in a ${direction} while the server hangs: 130 within two seconds, nothing left`, async (t) => {
+  test(`ctrl-C in a ${direction} while the server hangs: 130, nothing left`, async (t) => {
     const { box, server, run, link } = await halfway(t, direction);
     server.run.kill('SIGSTOP');
     link.toServer.release();
     link.toClient.release();
-    const begin = Date.now();
     run.kill('SIGINT');
     const result = await run.result;
-    const milliseconds = Date.now() - begin;
     assertError(t, result, 130, 'ABORTED');
-    t.true(milliseconds < 2000, `${milliseconds} ms`);
     t.deepEqual(leftovers(box.path('here')), []);
     t.is(box.read('here/target'), 'old');
     server.run.kill('SIGCONT');
@@ -182,15 +175,13 @@ for (const direction of ['send', 'get'] as const) {
   });
 }
 
-test('ctrl-C while a hanging server does not even let in: 130 within two seconds', async (t) => {
+test('ctrl-C while a hanging server does not even let in: 130', async (t) => {
   const { box, server } = await ready(t);
   server.run.kill('SIGSTOP');
-  const run = box.start(['ls', '127.0.0.1:', ...server.at], { input: '' });
-  await delay(600);
-  const begin = Date.now();
+  const run = box.start(['ls', '127.0.0.1:', '-v', ...server.at], { input: '' });
+  await run.until(/connecting to/);
   run.kill('SIGINT');
   assertError(t, await run.result, 130, 'ABORTED');
-  t.true(Date.now() - begin < 2000);
   server.run.kill('SIGCONT');
   await assertServes(t, box, server);
 });

@@ -81,7 +81,12 @@ impl Kind {
 
     /// The server's settings.
     pub fn server_settings() -> ServerSettings {
-        ServerSettings { suites: Suites::ALL, prefer_aes: true, limits: RatchetLimits::default() }
+        ServerSettings {
+            suites: Suites::ALL,
+            prefer_aes: true,
+            rotation: None,
+            limits: RatchetLimits::default(),
+        }
     }
 
     /// The server's answer to `m1`: its next state, M3 and M4.

@@ -108,7 +108,7 @@ fn keys(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
     out.push(("public_key", "blob".into(), [&[1][..], &public.to_ssh_blob()].concat()));
     out.push(("public_key", "bytes".into(), [&[2][..], public.as_bytes()].concat()));
     for (name, mode, text) in
-        [("openssh", 1, key.to_openssh("comment")), ("pkcs8", 2, key.to_pkcs8_pem())]
+        [("openssh", 1, key.to_openssh("comment").unwrap()), ("pkcs8", 2, key.to_pkcs8_pem())]
     {
         out.push(("private_key", name.into(), [&[0][..], text.as_bytes()].concat()));
         let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();

@@ -30,7 +30,7 @@ import { SetupError } from './project.mjs';
 export function instancesOf(source, file) {
   const lines = source.split('\n');
   const variants = lines.flatMap((line) => {
-    const match = /^\/\/% (\S+) +(.+?)(?: {2}\(sessions (\d+)(, long)?\))?$/.exec(line);
+    const match = /^\/\/% (\S+) +(.+?)(?: {2}\((?:sessions (\d+))?(?:, )?(long)?\))?$/.exec(line);
     if (match === null) return [];
     const [, name, description, sessions = '1', long] = match;
     return [{ name, description, sessions: Number(sessions), isLong: long !== undefined }];

@@ -108,6 +108,18 @@ export interface CliEntryEvent extends CliEventBase {
   mode: string;
 }
 
+/** A server that is known has a new key, which its old key had named; it is on record now. Only when that happens. */
+export interface CliServerKeyEvent extends CliEventBase {
+  type: 'server-key';
+  host: string;
+  port: number;
+  fingerprint: string;
+  /** Fingerprint of the old key. */
+  replaced: string;
+  /** Number of the statement. */
+  sequence: number;
+}
+
 /** The answer of every other verb. */
 export interface CliResultEvent extends CliEventBase {
   type: 'result';
@@ -125,6 +137,7 @@ export type CliEvent =
   | CliCompleteEvent
   | CliErrorEvent
   | CliEntryEvent
+  | CliServerKeyEvent
   | CliResultEvent;
 
 type WithoutBase<T> = T extends CliEventBase ? Omit<T, keyof CliEventBase> : never;

@@ -8,6 +8,7 @@ import {
   type ConnectOptions,
   displayName,
   E2eeftpError,
+  type RotatedServer,
   serverName,
 } from '../index.js';
 import type { PeerAddress } from './address.js';
@@ -61,6 +62,18 @@ export function timeLimits(
   return { timeoutMs: limit, stallTimeoutMs: limit, replyTimeoutMs: limit };
 }
 
+/** Says that a known server has a new key, which its old key has vouched for. */
+function tellRotation({ output }: CliContext, { host, port, oldKey, key, sequence }: RotatedServer): void {
+  const name = serverName(host, port);
+  if (output.json) {
+    const { fingerprint } = key;
+    output.event({ type: 'server-key', host, port, fingerprint, replaced: oldKey.fingerprint, sequence });
+  }
+  output.warn(
+    `${displayName(name)} has a new key, ${key.fingerprint}: its old key ${oldKey.fingerprint} has signed it`,
+  );
+}
+
 /** Connects and logs in. A server that is not known yet is shown to the person at the terminal. */
 async function openClient(context: CliContext, peer: PeerAddress): Promise<Client> {
   const { env, signal, output } = context;
@@ -85,6 +98,7 @@ async function openClient(context: CliContext, peer: PeerAddress): Promise<Clien
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
     ...timeLimits(globals.timeout),
     abortGraceMs: PEER_GRACE_MS,
+    onRotatedServer: (server) => tellRotation(context, server),
     onUnknownServer: (server) => confirmServerKey(context, server),
     signal,
   });

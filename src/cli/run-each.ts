@@ -1,8 +1,15 @@
 /** Does the same with each operand: one that fails does not stop the others. */
-import { displayName, E2eeftpError } from '../index.js';
+import { displayName, E2eeftpError, errorTable } from '../index.js';
 import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
 import { reportError } from './report-error.js';
+
+/** The error, naming what it is about: what a server answers about one of its files does not repeat the file's name. */
+export function aboutOperand(error: unknown, operand: string): unknown {
+  if (!E2eeftpError.is(error) || error.message.includes(operand)) return error;
+  const { status } = errorTable[error.code];
+  return status === null || status === 401 || status >= 500 ? error : error.within(operand);
+}
 
 /**
  * @returns 0, the exit code of the failure when none succeeded, or 10 when some did.
@@ -20,7 +27,8 @@ export async function runEach(
       await use(operand, index);
       context.alive();
     } catch (error) {
-      if (operands.length === 1 || context.signal.aborted) throw error;
+      if (context.signal.aborted) throw error;
+      if (operands.length === 1) throw aboutOperand(error, operand);
       const exitCode = reportError(context.output, error, operand);
       if (failed.length === 0) firstFailure = exitCode;
       failed.push(operand);

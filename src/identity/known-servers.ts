@@ -12,6 +12,9 @@ import { parsePublicKey } from './public-key.js';
 import type { PublicKey } from './public-key.js';
 import { parseServerName, serverName } from './server-address.js';
 
+/** In a comment: the number of the last statement about a new key that was followed. */
+const NOTED = /(?<!\S)rotation=(\d+)(?!\S)/g;
+
 /** One usable line of the file. */
 export interface KnownServer {
   /** Name or address; `null` when only a hash of the name is on record. */
@@ -91,6 +94,35 @@ export class KnownServers {
     await this.#change((lines) => [...this.#without(lines, host, port), this.#format(host, port, key, comment)]);
   }
 
+  /**
+   * Replaces `oldKey` by `key` in the lines of the server, and notes in them the number of the statement that was
+   * followed. Does nothing when `oldKey` is not on record any more, or `from`, the number of its statement, is not above
+   * every number that is noted for this server.
+   *
+   * @returns whether anything was replaced.
+   */
+  async rotate(
+    host: string,
+    port: number,
+    change: { readonly oldKey: PublicKey; readonly key: PublicKey; readonly from: number; readonly sequence: number },
+  ): Promise<boolean> {
+    let isDone = false;
+    await this.#change((lines) => {
+      const entries = lines.map((text, index) => this.#parse(text, index + 1));
+      const noted = entries.map((entry) => (entry !== null && isFor(entry, host, port) ? notedSequence(entry) : 0));
+      if (change.from <= Math.max(0, ...noted)) return lines;
+      const after = lines.map((text, index) => {
+        const entry = entries[index];
+        if (!entry || !isFor(entry, host, port) || entry.key.base64 !== change.oldKey.base64) return text;
+        isDone = true;
+        const comment = entry.comment.replace(NOTED, ' ').trim();
+        return `${entry.name} ${change.key.openssh}${comment === '' ? '' : ` ${comment}`} rotation=${change.sequence}`;
+      });
+      return isDone ? after : lines;
+    });
+    return isDone;
+  }
+
   /** Forgets the server; returns how many lines were removed. */
   async remove(host: string, port: number): Promise<number> {
     let removed = 0;
@@ -166,6 +198,12 @@ export class KnownServers {
       throw E2eeftpError.is(error) ? error.within(`${this.path} line ${line}`) : error;
     }
   }
+}
+
+/** The number of the last statement that was followed; 0 when none was. Digits beyond that are a number too high to pass. */
+function notedSequence(entry: KnownServer): number {
+  const numbers = [...entry.comment.matchAll(NOTED)].map((match) => Number(match[1]));
+  return Math.max(0, ...numbers);
 }
 
 function isFor(entry: KnownServer, host: string, port: number): boolean {

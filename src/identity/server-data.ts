@@ -8,11 +8,16 @@ import { isSystemError, makePrivateDirectory, writeAtomically } from './atomic-f
 import { Identity, isKeyFileExposed } from './identity.js';
 import type { Passphrase } from './passphrase.js';
 import { parsePublicKey } from './public-key.js';
+import { readRotationFile } from './rotation.js';
 
 /** Where the parts of a data directory are. */
 export interface ServerDataPaths {
   /** Private key, mode 0600. */
   readonly key: string;
+  /** The key before the last rotation, mode 0600. Nothing reads it. */
+  readonly oldKey: string;
+  /** Statements of older keys that lead to the present one. */
+  readonly rotation: string;
   /** Its public half in PEM: what a client copies to pin the server. */
   readonly publicKey: string;
   /** Who may log in. */
@@ -24,6 +29,8 @@ export interface ServerDataPaths {
 /** A data directory that is ready to serve from. */
 export interface ServerData {
   readonly identity: Identity;
+  /** Text of the statements that lead to the identity; `null` when there are none. */
+  readonly rotation: string | null;
   /** Whether the identity was made just now. */
   readonly created: boolean;
   readonly paths: ServerDataPaths;
@@ -35,6 +42,8 @@ export interface ServerData {
 export function serverDataPaths(dataDir: string): ServerDataPaths {
   return {
     key: join(dataDir, 'server_id.key'),
+    oldKey: join(dataDir, 'server_id.old.key'),
+    rotation: join(dataDir, 'server_id.rotation'),
     publicKey: join(dataDir, 'known_server.pub'),
     authorizedClients: join(dataDir, 'authorized_clients.pub'),
     files: join(dataDir, 'files'),
@@ -61,7 +70,12 @@ export async function openServerData(dataDir: string, passphrase?: Passphrase): 
   } else if (!isSameKey(written, identity)) {
     warnings.push(`${paths.publicKey} does not belong to ${paths.key}; clients that pinned it will refuse this server`);
   }
-  return { identity, created, paths, warnings };
+  const rotation = await readRotationFile(paths.rotation);
+  const isCurrent = rotation?.steps.at(-1)?.newKey.base64 === identity.publicKey.base64;
+  if (rotation !== null && !isCurrent) {
+    warnings.push(`${paths.rotation} does not lead to ${paths.key} and is not shown; was a rotation broken off?`);
+  }
+  return { identity, rotation: isCurrent ? (rotation?.text ?? null) : null, created, paths, warnings };
 }
 
 async function loadOrMake(

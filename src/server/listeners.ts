@@ -12,6 +12,13 @@ import type { Endpoint, NativeLimits } from './options.js';
 /** Pause after a listener failed, e.g. for want of file descriptors. */
 const ACCEPT_RETRY_MS = 100;
 
+/** What a server proves itself with. */
+export interface ServerKey {
+  readonly identity: Identity;
+  /** Text of the statements that lead to its key; `null` when there are none. */
+  readonly rotation: string | null;
+}
+
 /** Whom the listeners tell. */
 export interface AcceptHandlers {
   /** Takes a peer that has proved its key. */
@@ -35,14 +42,16 @@ export class Listeners {
    *
    * @throws E2eeftpError `E2EEFTP_UNKNOWN_HOST`; `E2EEFTP_IO` when an address can't be listened on; `E2EEFTP_CLOSED`.
    */
-  async bind(identity: Identity, endpoints: readonly Required<Endpoint>[], limits: NativeLimits): Promise<void> {
+  async bind(who: ServerKey, endpoints: readonly Required<Endpoint>[], limits: NativeLimits): Promise<void> {
+    const { identity, rotation } = who;
+    const settings = rotation === null ? limits : { ...limits, rotation };
     try {
       for (const { host: name, port } of endpoints) {
         const host = await addressOf(name);
         const [first] = this.#listeners;
         const bound =
           first === undefined
-            ? identity.withKey((key) => NativeListener.bind(key, { ...limits, host, port }))
+            ? identity.withKey((key) => NativeListener.bind(key, { ...settings, host, port }))
             : native(() => first.bindBeside(host, port));
         this.#listeners.push(await bound);
       }

@@ -16,6 +16,8 @@ import type { ResolvedOptions } from './options.js';
 /** What {@link prepareServer} makes. */
 export interface Prepared {
   readonly identity: Identity;
+  /** Statements that lead to its key; `null` when there are none. */
+  readonly rotation: string | null;
   readonly root: NativeStorage;
   readonly admission: Admission;
   /** `null` when a function decides. */
@@ -26,6 +28,7 @@ export interface Prepared {
 export async function prepareServer(options: ResolvedOptions, events: EventHub): Promise<Prepared> {
   const { dataDir, root, authorizedClients, readOnly, logger, passphrase, hookTimeoutMs } = options;
   let { identity } = options;
+  let rotation: string | null = null;
   await refuseExposedPaths(root, [
     ...(identity === null ? [dataDir, serverDataPaths(dataDir).key] : []),
     ...(typeof authorizedClients === 'string' ? [authorizedClients] : []),
@@ -34,7 +37,7 @@ export async function prepareServer(options: ResolvedOptions, events: EventHub):
     const data = await openServerData(dataDir, passphrase);
     for (const message of data.warnings) events.warning({ message });
     if (data.created) logger.info({ file: data.paths.key }, 'made a new server identity');
-    identity = data.identity;
+    ({ identity, rotation } = data);
   }
   await mkdir(root, { recursive: true }).catch((error: unknown) => {
     throw new E2eeftpError('E2EEFTP_IO', `cannot create ${root}: ${reason(error)}`, { cause: error });
@@ -48,5 +51,5 @@ export async function prepareServer(options: ResolvedOptions, events: EventHub):
       : null;
   await clients?.refresh();
   const judge = typeof authorizedClients === 'function' ? authorizedClients : (clients ?? (() => null));
-  return { identity, root: storage, admission: new Admission(judge, readOnly, hookTimeoutMs), clients };
+  return { identity, rotation, root: storage, admission: new Admission(judge, readOnly, hookTimeoutMs), clients };
 }

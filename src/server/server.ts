@@ -246,10 +246,10 @@ export class Server extends StorageCommands {
     await this.prepare();
     this.#events.start();
     const prepared = this.#require();
-    const { identity, root, admission, clients } = prepared;
+    const { identity, rotation, root, admission, clients } = prepared;
     const { limits, listen, logger } = this.#options;
     this.#checkHooks(this.#hooks.names());
-    await this.#listeners.bind(identity, listen, limits);
+    await this.#listeners.bind({ identity, rotation }, listen, limits);
     await this.#listenClassic(prepared);
     if (clients !== null) {
       const sessions = (): readonly Revocable[] => [...this.sessions, ...(this.#classic?.connections ?? [])];

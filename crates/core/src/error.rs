@@ -54,6 +54,8 @@ pub enum PeerFault {
     Identity,
     /// The signature over the transcript does not verify.
     Signature,
+    /// A statement about a change of the server's key does not hold.
+    Rotation,
     /// The Finished code does not match the transcript.
     Finished,
     /// The proof of knowing the join secret is wrong, or the join id is unknown.
@@ -102,6 +104,8 @@ pub enum Misuse {
     NoSuite,
     /// A label, context or output of a key derivation is too long.
     Derivation,
+    /// A change of the server's key that leads to another key than the signer's, or to no new one.
+    Rotation,
 }
 
 /// What is wrong with a key in text form.
@@ -146,9 +150,8 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Peer(PeerFault::Version) | Self::NoCommonSuite => "E2EEFTP_INCOMPATIBLE",
-            Self::Peer(PeerFault::Signature | PeerFault::Finished) | Self::Decrypt => {
-                "E2EEFTP_INTEGRITY"
-            }
+            Self::Peer(PeerFault::Signature | PeerFault::Rotation | PeerFault::Finished)
+            | Self::Decrypt => "E2EEFTP_INTEGRITY",
             Self::Peer(_) => "E2EEFTP_PROTOCOL",
             Self::Refused(Refusal::General) => "E2EEFTP_AUTH_REFUSED",
             Self::Refused(Refusal::Busy) => "E2EEFTP_RATE_LIMITED",
@@ -203,6 +206,7 @@ impl fmt::Display for PeerFault {
             Self::Value => "a value is out of range",
             Self::Identity => "malformed identity",
             Self::Signature => "the signature does not verify",
+            Self::Rotation => "a statement about a change of the server's key does not hold",
             Self::Finished => "the handshake was tampered with",
             Self::Join => "the join is not valid",
             Self::JoinIgnored => "the join was not answered as asked",
@@ -225,6 +229,7 @@ impl fmt::Display for Misuse {
             Self::Joined => "wrong call for a joined or not joined handshake",
             Self::NoSuite => "no cipher suite is enabled",
             Self::Derivation => "a derivation input or output is too long",
+            Self::Rotation => "the change of the server's key does not fit the signer",
         })
     }
 }

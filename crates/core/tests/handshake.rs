@@ -5,10 +5,10 @@ mod common;
 
 use common::{FailingRandom, Peers, SeededRandom, UNIX_TIME, identity};
 use e2eeftp_core::handshake::{
-    ClientSettings, Established, Refusal, ServerSettings, Suite, Suites, read_client_hello,
-    refusal_record, start_client,
+    ClientSettings, Established, Refusal, SERVER_HELLO_RECORD_LEN, ServerSettings, Suite, Suites,
+    read_client_hello, refusal_record, start_client,
 };
-use e2eeftp_core::identity::{PublicKey, Signer};
+use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer};
 use e2eeftp_core::record::{InnerType, MAX_RECORD_BODY, Phase, record_len};
 use e2eeftp_core::{Error, Misuse, PeerFault};
 
@@ -180,6 +180,35 @@ impl Signer for BadSigner {
     fn sign(&self, _message: &[u8]) -> Result<[u8; 64], Error> {
         Ok([7; 64])
     }
+}
+
+/// A key that is kept elsewhere: its signatures are checked before they are sent.
+struct Elsewhere(IdentityKey);
+
+impl Signer for Elsewhere {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], Error> {
+        self.0.sign(message)
+    }
+}
+
+#[test]
+fn a_right_signature_from_elsewhere_is_sent() {
+    let peers = Peers::aes();
+    let (client, m1) = peers.start();
+    let (server, mut m3) = read_client_hello(&peers.server_settings(), &m1)
+        .unwrap()
+        .respond(&Elsewhere(identity("server")), None, UNIX_TIME, &mut SeededRandom::new("server"))
+        .unwrap();
+    let mut m4 = m3.split_off(SERVER_HELLO_RECORD_LEN);
+    let proved = client.handle(&m3).unwrap().handle(&mut m4).unwrap();
+    assert_eq!(proved.server_key(), Some(identity("server").public_key()));
+    let (mut m5, _) = proved.authenticate(&Elsewhere(identity("client"))).unwrap();
+    let client = server.handle(&mut m5).unwrap();
+    assert_eq!(client.client_key(), Some(identity("client").public_key()));
 }
 
 #[test]

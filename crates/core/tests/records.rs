@@ -252,6 +252,14 @@ fn keys_are_updated_when_due() {
 }
 
 #[test]
+fn the_smallest_protected_record_is_the_same_in_both_phases() {
+    for phase in [Phase::Handshake, Phase::Established] {
+        assert_eq!(record_len(&[0x52, 0, 0, 24], phase), Ok(28));
+        assert_eq!(record_len(&[0x52, 0, 0, 23], phase), Err(PeerFault::Length.into()));
+    }
+}
+
+#[test]
 fn keys_grow_old() {
     let (mut sealer, mut opener) = default_way();
     assert!(!sealer.needs_update(3_599_999));
@@ -263,6 +271,9 @@ fn keys_grow_old() {
     assert!(sealer.needs_update(7_200_000));
     // A clock that runs backwards does not break anything.
     assert!(!sealer.needs_update(0));
+    let short = RatchetLimits { age_ms: 5, ..RatchetLimits::default() };
+    let (sealer, _) = one_way(short, short);
+    assert!(!sealer.needs_update(4) && sealer.needs_update(5));
 }
 
 #[test]
@@ -283,7 +294,9 @@ fn each_update_gives_another_key() {
 #[test]
 fn a_peer_that_does_not_update_is_refused() {
     let lazy = RatchetLimits::default();
-    for (strict, allowed) in [(limits(1 << 30, 3), 6), (limits(100, 1 << 20), 8)] {
+    // 28 bytes inside of each record: seven of them are exactly twice 98.
+    let by_bytes = [(limits(100, 1 << 20), 8), (limits(98, 1 << 20), 7)];
+    for (strict, allowed) in [(limits(1 << 30, 3), 6)].into_iter().chain(by_bytes) {
         let (mut sealer, mut opener) = one_way(lazy, strict);
         for _ in 0..allowed {
             opener.open(&mut sealed(&mut sealer, &[1; 20])).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{Peers, identity};
-use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer as _, sshsig};
+use e2eeftp_core::identity::{IdentityKey, PublicKey, Signer as _, rotation, sshsig};
 use e2eeftp_core::{Error, KeyFault};
 use tempfile::TempDir;
 
@@ -217,4 +217,27 @@ fn it_verifies_the_signature_of_a_handshake() {
     let signature: [u8; 64] = sent[1][sent[1].len() - 64..].try_into().unwrap();
     let armored = sshsig::armored(key.public_key(), "client-auth@e2eeftp", &signature);
     stdout_of(&verify(key.public_key(), "client-auth@e2eeftp", &armored, &message));
+}
+
+/// The statement of an old server key about its successor, checked by a tool that knows nothing
+/// about us.
+#[test]
+fn it_verifies_a_rotation_statement() {
+    let chain = common::rotation(&["first", "second", "third"]);
+    for (step, new_key) in chain.steps() {
+        let old = step.old_key();
+        let message = rotation::rotation_message(old, new_key, step.sequence());
+        let armored = sshsig::armored(old, "rotate@e2eeftp", step.signature());
+        let good = stdout_of(&verify(old, "rotate@e2eeftp", &armored, &message));
+        assert!(good.starts_with("Good \"rotate@e2eeftp\" signature"), "{good}");
+        let other = identity("third");
+        let another = rotation::rotation_message(old, other.public_key(), step.sequence() + 1);
+        for bad in [
+            verify(old, "rotate@e2eeftp", &armored, &another),
+            verify(old, "server-auth@e2eeftp", &armored, &message),
+            verify(other.public_key(), "rotate@e2eeftp", &armored, &message),
+        ] {
+            assert!(!bad.status.success());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use e2eeftp_core::identity::PublicKey;
+use e2eeftp_core::identity::{PublicKey, RotationChain};
 use e2eeftp_net::{ClientLimits, Connecting};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -11,6 +11,7 @@ use napi_derive::napi;
 
 use crate::error::{IntoThrown, closed, promise};
 use crate::identity::{Holder, NativeIdentity, PublicKeyInfo};
+use crate::rotation::{NativeRotation, steps};
 use crate::session::NativeSession;
 
 /// Where to connect to.
@@ -54,6 +55,7 @@ pub fn connect(
             e2eeftp_net::connect(&options.host, options.port, limits).await.or_throw()?;
         Ok(NativeConnecting {
             server_key: connecting.server_key().clone(),
+            rotation: connecting.rotation().cloned(),
             connecting: Mutex::new(Some(connecting)),
         })
     })
@@ -64,6 +66,7 @@ pub fn connect(
 pub struct NativeConnecting {
     connecting: Mutex<Option<Connecting>>,
     server_key: PublicKey,
+    rotation: Option<RotationChain>,
 }
 
 impl NativeConnecting {
@@ -78,6 +81,12 @@ impl NativeConnecting {
     #[napi(getter)]
     pub fn server_key(&self) -> PublicKeyInfo {
         (&self.server_key).into()
+    }
+
+    /// The verified statements that lead from older keys of the server to this one, oldest first.
+    #[napi(getter)]
+    pub fn rotation(&self) -> Vec<NativeRotation> {
+        self.rotation.as_ref().map(steps).unwrap_or_default()
     }
 
     /// Proves the client's identity. The verdict comes with the first `nextControl()`.

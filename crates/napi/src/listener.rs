@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use e2eeftp_core::identity::RotationChain;
 use e2eeftp_net::{Incoming, Listener, Network, ServerLimits};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -20,6 +21,8 @@ pub struct NativeListenOptions {
     pub host: String,
     /// 0 lets the system choose.
     pub port: u16,
+    /// Text of a file `server_id.rotation` that leads to the identity.
+    pub rotation: Option<String>,
     pub handshake_timeout_ms: Option<u32>,
     pub proof_timeout_ms: Option<u32>,
     pub max_connections: Option<u32>,
@@ -97,7 +100,10 @@ impl NativeListener {
         let key = Arc::clone(identity.key()?);
         promise(env, async move {
             let limits = ServerLimits::from(&options);
-            let listener = Listener::bind((host, options.port).into(), key, limits).or_throw()?;
+            let rotation = options.rotation.as_deref().map(RotationChain::from_text).transpose();
+            let rotation = rotation.or_throw()?.map(Arc::new);
+            let address = (host, options.port).into();
+            let listener = Listener::bind_rotated(address, key, rotation, limits).or_throw()?;
             Ok(NativeListener { listener: Arc::new(listener) })
         })
     }

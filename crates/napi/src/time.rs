@@ -30,7 +30,8 @@ pub(crate) fn ms_number(ms: i64) -> f64 {
 /// A time from milliseconds, with fractions, since 1970.
 pub(crate) fn from_ms(ms: f64) -> napi::Result<SystemTime> {
     let whole = ms.floor();
-    from_parts(whole, (ms - whole) * 1e6)
+    // Just below a whole number the difference rounds up to 1.
+    from_parts(whole, ((ms - whole) * 1e6).floor().min(999_999.0))
 }
 
 /// The inverse of [`split`]: a time from whole milliseconds and the nanoseconds above them.

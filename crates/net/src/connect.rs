@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use e2eeftp_core as core;
 use e2eeftp_core::handshake::{ClientSettings, Established, ServerProved};
-use e2eeftp_core::identity::{PublicKey, Signer};
+use e2eeftp_core::identity::{PublicKey, RotationChain, Signer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Semaphore;
@@ -73,6 +73,12 @@ impl Connecting {
     /// The identity that the server has proved. The caller decides whether to trust it.
     pub fn server_key(&self) -> &PublicKey {
         &self.server_key
+    }
+
+    /// The verified statements that lead from older keys of the server to the one it has. Whether
+    /// to follow them is for the caller to decide, too.
+    pub fn rotation(&self) -> Option<&RotationChain> {
+        self.proved.rotation()
     }
 
     /// Proves the client's identity. The server's verdict is its first message or its refusal:

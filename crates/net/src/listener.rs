@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use e2eeftp_core as core;
+use e2eeftp_core::Misuse;
 use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
-use e2eeftp_core::identity::{IdentityKey, PublicKey};
+use e2eeftp_core::identity::{IdentityKey, PublicKey, RotationChain};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
@@ -86,7 +88,25 @@ impl Listener {
         identity: Arc<IdentityKey>,
         limits: ServerLimits,
     ) -> Result<Self> {
-        Self::start(address, identity, Arc::new(Places::new(limits)))
+        Self::bind_rotated(address, identity, None, limits)
+    }
+
+    /// As [`Listener::bind`], for a server whose key has changed: clients are shown the statements of
+    /// `rotation`.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`]; [`Error::Core`] when `rotation` leads to another key than `identity`.
+    pub fn bind_rotated(
+        address: SocketAddr,
+        identity: Arc<IdentityKey>,
+        rotation: Option<Arc<RotationChain>>,
+        limits: ServerLimits,
+    ) -> Result<Self> {
+        if rotation.as_ref().is_some_and(|chain| chain.key() != identity.public_key()) {
+            return Err(core::Error::from(Misuse::Rotation).into());
+        }
+        let settings = ServerSettings { rotation, ..ServerSettings::default() };
+        Self::start(address, identity, settings, Arc::new(Places::new(limits)))
     }
 
     /// Binds a further address for the same identity, under the same limits: what is open, under
@@ -95,15 +115,22 @@ impl Listener {
     /// # Errors
     /// As [`Listener::bind`].
     pub fn bind_beside(&self, address: SocketAddr) -> Result<Self> {
-        Self::start(address, Arc::clone(&self.shared.identity), Arc::clone(&self.shared.places))
+        let shared = &self.shared;
+        let (identity, places) = (Arc::clone(&shared.identity), Arc::clone(&shared.places));
+        Self::start(address, identity, shared.settings.clone(), places)
     }
 
-    fn start(address: SocketAddr, identity: Arc<IdentityKey>, places: Arc<Places>) -> Result<Self> {
+    fn start(
+        address: SocketAddr,
+        identity: Arc<IdentityKey>,
+        settings: ServerSettings,
+        places: Arc<Places>,
+    ) -> Result<Self> {
         let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
         let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
         let shared = Arc::new(Shared {
             identity,
-            settings: ServerSettings::default(),
+            settings,
             places,
             closed: CancellationToken::new(),
             accepted: AtomicU64::new(0),

@@ -14,6 +14,7 @@ import {
 import type { CliContext, Verb } from '../context.js';
 import { newPassphrase, type NewPassphraseOptions } from '../new-passphrase.js';
 import { passphraseSource } from '../passphrase-source.js';
+import { rotate } from '../rotate-key.js';
 import { publicKeyFile } from '../public-key-file.js';
 
 function defaultComment(): string {
@@ -110,6 +111,13 @@ async function changePassphrase(context: CliContext, file: string, options: Opti
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<void> {
   const { output, env } = context;
+  if (options['rotate'] === true) return rotate(context, operands, options);
+  if (options['data'] !== undefined) {
+    throw new E2eeftpError(
+      'E2EEFTP_INVALID_ARGUMENT',
+      '--data is for --rotate; a server makes its first key by itself',
+    );
+  }
   const file = operands[0] ?? join(clientDirectory(env), 'client_id.key');
   const isChange = options['changePassphrase'] === true;
   const written = await (isChange ? changePassphrase : makeKey)(context, file, options);
@@ -130,7 +138,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
 }
 
 export const verb: Verb = {
-  examples: ['e2eeftp keygen', 'e2eeftp keygen ./backup.key --comment backup@laptop'],
+  examples: ['e2eeftp keygen ./backup.key --comment backup@laptop', 'e2eeftp keygen --rotate --data /var/lib/e2eeftp'],
   configure(command: Command): void {
     command
       .argument('[file]', "where the private key goes (default: client_id.key in your configuration's directory)")
@@ -138,7 +146,9 @@ export const verb: Verb = {
       .option('--no-passphrase', 'do not protect the key by a passphrase, and do not ask for one')
       .option('--force', 'replace a key that is there')
       .option('-p, --change-passphrase', 'make no key: give the one in FILE another passphrase, or none')
-      .option('--new-passphrase-file <file>', 'with -p: its first line is the new passphrase');
+      .option('--new-passphrase-file <file>', 'with -p: its first line is the new passphrase')
+      .option('--rotate', 'give the server of a data directory a new key, and let the old one sign that it follows')
+      .option('--data <dir>', "with --rotate: the server's data directory");
   },
   run,
 };

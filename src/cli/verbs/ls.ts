@@ -10,6 +10,7 @@ import { EXIT } from '../exit-code.js';
 import { formatBytes, formatMode, formatTime } from '../human-units.js';
 import { withClient } from '../open-client.js';
 import { reportError } from '../report-error.js';
+import { aboutOperand } from '../run-each.js';
 import { addSettings } from '../settings/options.js';
 import { settingsOfVerb } from '../settings/table.js';
 
@@ -56,7 +57,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   }
   const path = address.path === '' ? '.' : address.path;
   const [recursive, long] = [options['recursive'] === true, options['long'] === true];
-  return withClient(context, address, async (client) => {
+  const listing = withClient(context, address, async (client) => {
     let unreadable = 0;
     const onUnreadable = (error: E2eeftpError, directory: string): void => {
       unreadable += 1;
@@ -84,6 +85,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       output,
       new E2eeftpError('E2EEFTP_PARTIAL', `${what} could not be listed; the rest is complete`),
     );
+  });
+  return listing.catch((error: unknown) => {
+    throw signal.aborted ? error : aboutOperand(error, operands[0] ?? '');
   });
 }
 

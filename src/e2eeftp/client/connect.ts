@@ -13,9 +13,11 @@ import type { PublicKey } from '../../identity/public-key.js';
 import { DEFAULT_PORT, serverName } from '../../identity/server-address.js';
 import { resolveServerKey } from '../../identity/server-pin.js';
 import { connectNative, native, nativeSync } from '../../native.js';
-import type { NativeConnecting, NativeSession } from '../../native.js';
+import type { KeyRotation, NativeConnecting, NativeSession } from '../../native.js';
 import { orAbort } from './abort.js';
 import { Client } from './client.js';
+import { followRotation } from './follow-rotation.js';
+import type { RotatedServer } from './follow-rotation.js';
 import { logIn, logInWithAny } from './log-in.js';
 
 /** A server whose key is not on record. */
@@ -49,7 +51,7 @@ export interface ConnectOptions {
   readonly onWarning?: (message: string) => void;
   /**
    * The key that the server must have: a fingerprint, a public key, or a file such as `known_server.pub`. The file of
-   * known servers is not looked at then.
+   * known servers is not looked at then, and a new key is refused even if this one has named it.
    */
   readonly serverKey?: string;
   /** File of known servers. @default known_servers in the client's directory */
@@ -61,6 +63,11 @@ export interface ConnectOptions {
    * open meanwhile. A server whose key has changed is never asked about. @default refuse
    */
   readonly onUnknownServer?: (server: UnknownServer) => boolean | Promise<boolean>;
+  /**
+   * Told that a server on record has another key, that the old one had named it, and that it is on record in its place.
+   * @default silent
+   */
+  readonly onRotatedServer?: (server: RotatedServer) => void;
   /** Time for look-up, connection and handshake, in milliseconds. @default 10_000 */
   readonly timeoutMs?: number;
   /** How long a transfer may stand still, in milliseconds. @default 30_000 */
@@ -79,7 +86,7 @@ export interface ConnectOptions {
 }
 
 /** How a server's key is judged. */
-export type Judge = (key: PublicKey) => Promise<'trusted' | 'unknown'>;
+export type Judge = (key: PublicKey, steps?: readonly KeyRotation[]) => Promise<'trusted' | 'unknown'>;
 
 /**
  * Connects to a server and logs in.
@@ -101,14 +108,15 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   if (options.serverKey !== undefined) {
     judge = pinned(target, await resolveServerKey(options.serverKey, target.host, target.port));
   } else {
-    judge = (key) => onRecord(target, known, key);
+    judge = (key, steps) => onRecord(target, known, key, steps, options.onRotatedServer);
   }
 
   let connecting = await dial(target, signal);
   let trust: { key: PublicKey; isNew: boolean };
   try {
     const key = nativeSync(() => connecting.serverKey);
-    trust = { key, isNew: (await judge(key)) === 'unknown' };
+    const steps = nativeSync(() => connecting.rotation);
+    trust = { key, isNew: (await judge(key, steps)) === 'unknown' };
   } catch (error) {
     connecting.close();
     throw error;
@@ -212,7 +220,10 @@ async function dial(target: Target, signal: AbortSignal | undefined): Promise<Na
 
 async function judgeOrClose(connecting: NativeConnecting, judge: Judge): Promise<void> {
   try {
-    await judge(nativeSync(() => connecting.serverKey));
+    await judge(
+      nativeSync(() => connecting.serverKey),
+      nativeSync(() => connecting.rotation),
+    );
   } catch (error) {
     connecting.close();
     throw error;
@@ -221,20 +232,34 @@ async function judgeOrClose(connecting: NativeConnecting, judge: Judge): Promise
 
 /** Trusts these keys and no other. */
 export function pinned(target: Target, fingerprints: readonly string[]): Judge {
-  return async (key) => {
+  return async (key, steps = []) => {
     if (fingerprints.includes(key.fingerprint)) return 'trusted';
-    throw keyChanged(target, fingerprints, key.fingerprint);
+    const isNamed = steps.some(({ oldKey }) => fingerprints.includes(oldKey.fingerprint));
+    throw keyChanged(target, fingerprints, key.fingerprint, { isNamed });
   };
 }
 
-/** Trusts what is on record. */
-export async function onRecord(target: Target, known: KnownServers, key: PublicKey): Promise<'trusted' | 'unknown'> {
+/** Trusts what is on record, and what a key on record has named its successor. */
+export async function onRecord(
+  target: Target,
+  known: KnownServers,
+  key: PublicKey,
+  steps: readonly KeyRotation[] = [],
+  onRotatedServer?: ConnectOptions['onRotatedServer'],
+): Promise<'trusted' | 'unknown'> {
   const { result, entries } = await known.lookup(target.host, target.port, key);
   if (result === 'match') return 'trusted';
   if (result === 'unknown') return 'unknown';
+  const rotated = await followRotation(known, target, entries, key, steps);
+  if (rotated !== null) {
+    onRotatedServer?.(rotated);
+    return 'trusted';
+  }
+  // Another process may have followed the same statement meanwhile.
+  if ((await known.lookup(target.host, target.port, key)).result === 'match') return 'trusted';
   const fingerprints = entries.map((entry) => entry.key.fingerprint);
   const lines = entries.map((entry) => entry.line).join(', ');
-  throw keyChanged(target, fingerprints, key.fingerprint, `${known.path} line ${lines}`);
+  throw keyChanged(target, fingerprints, key.fingerprint, { where: `${known.path} line ${lines}` });
 }
 
 /** Asks about a server that is not on record; throws unless the answer is yes. */
@@ -255,12 +280,21 @@ export async function askAbout(
   );
 }
 
-function keyChanged(target: Target, expected: readonly string[], got: string, where?: string): E2eeftpError {
+function keyChanged(
+  target: Target,
+  expected: readonly string[],
+  got: string,
+  { where, isNamed = false }: { where?: string; isNamed?: boolean },
+): E2eeftpError {
   const place = where === undefined ? '' : ` (${where})`;
   return new E2eeftpError(
     'E2EEFTP_SERVER_KEY_CHANGED',
     `the key of ${serverName(target.host, target.port)} is ${got}, expected ${expected.join(' or ')}${place}`,
-    { hint: 'do not connect until the server’s operator has confirmed the new key' },
+    {
+      hint: isNamed
+        ? 'the pinned key has signed that this one follows it; a pin is for you to change, once the operator confirms it'
+        : 'do not connect until the server’s operator has confirmed the new key',
+    },
   );
 }
 

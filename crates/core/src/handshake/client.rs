@@ -12,7 +12,7 @@ use crate::handshake::schedule::{EarlySecrets, HandshakeSecrets};
 use crate::handshake::transcript::Transcript;
 use crate::handshake::{ClientSettings, Established, Refusal, Suite, Suites};
 use crate::handshake::{client_hello, server_hello};
-use crate::identity::{PublicKey, Signature, Signer};
+use crate::identity::{PublicKey, RotationChain, Signature, Signer};
 use crate::record::RatchetLimits;
 use crate::{Error, Misuse, PeerFault, Random};
 
@@ -115,6 +115,7 @@ impl ExpectServerAuth {
         let (whole, value) = reader.expect(Message::Parameters)?;
         let parameters = Parameters::from_wire(value)?;
         self.transcript.add(whole);
+        let mut rotation = None;
         let verified = if self.is_joined {
             let (whole, code) = reader.expect(Message::ServerFinished)?;
             let (joined, finished) =
@@ -129,17 +130,27 @@ impl ExpectServerAuth {
             let (whole, value) = reader.expect(Message::ServerSignature)?;
             let signature = flight::read_signature(value)?;
             self.transcript.add(whole);
+            let mut statements = None;
+            if reader.is_next(Message::ServerRotation) {
+                let (whole, value) = reader.expect(Message::ServerRotation)?;
+                self.transcript.add(whole);
+                statements = Some(value);
+            }
             let finished_over = self.transcript.hash();
             let (whole, code) = reader.expect(Message::ServerFinished)?;
             // Finished first: it is the cheaper one, and both must hold.
             let finished = proof::verify_finished(&self.secrets.server, &finished_over, code)?;
             let key = proof::verify_signature(Role::Server, key, &signed, &signature)?;
             self.transcript.add(whole);
+            if let Some(value) = statements {
+                rotation = Some(RotationChain::from_wire(value, key.public_key())?);
+            }
             Verified { identity: IdentityProof::Key(key), finished }
         };
         reader.finish()?;
         Ok(ServerProved {
             verified,
+            rotation,
             secrets: self.secrets,
             transcript: self.transcript,
             agreed: Agreed {
@@ -158,6 +169,7 @@ impl ExpectServerAuth {
 /// decision, and has to be made before going on: the next step shows the client's identity.
 pub struct ServerProved {
     verified: Verified,
+    rotation: Option<RotationChain>,
     secrets: HandshakeSecrets,
     transcript: Transcript,
     agreed: Agreed,
@@ -177,6 +189,13 @@ impl ServerProved {
     /// whose identity it then has.
     pub fn server_key(&self) -> Option<&PublicKey> {
         self.verified.identity.key()
+    }
+
+    /// The verified statements that lead from older keys of the server to
+    /// [`server_key`](Self::server_key). They mean something to a client that trusts one of those,
+    /// and has not followed a later statement already.
+    pub fn rotation(&self) -> Option<&RotationChain> {
+        self.rotation.as_ref()
     }
 
     /// The server's clock, in seconds since 1970.

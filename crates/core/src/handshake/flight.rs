@@ -1,7 +1,8 @@
 //! M4 and M5, the sealed messages: one protected record each, always 1044 bytes.
 //!
 //! The content is a list of messages `type u8 ‖ len u24 ‖ value` in a fixed order, padded so that
-//! the inner part has 1024 bytes: `EE ID SIG FIN` from the server, `ID SIG FIN` from the client,
+//! the inner part has 1024 bytes: `EE ID SIG FIN` from the server, with `ROT`
+//! before `FIN` where its key has changed, `ID SIG FIN` from the client,
 //! without `ID` and `SIG` when the client joins a session.
 
 use core::ops::Range;
@@ -30,6 +31,7 @@ pub(crate) enum Message {
     ClientId = 8,
     ClientSignature = 9,
     ClientFinished = 10,
+    ServerRotation = 11,
 }
 
 /// Builds a flight message by message.
@@ -84,6 +86,11 @@ pub(crate) fn open(key: &mut DirectionKey, record: &mut [u8]) -> Result<Range<us
 pub(crate) struct FlightReader<'r>(pub(crate) &'r [u8]);
 
 impl<'r> FlightReader<'r> {
+    /// Whether the next message is a `kind`.
+    pub(crate) fn is_next(&self, kind: Message) -> bool {
+        self.0.first() == Some(&(kind as u8))
+    }
+
     /// The next message, which must be a `kind`: the whole of it and its value.
     pub(crate) fn expect(&mut self, kind: Message) -> Result<(&'r [u8], &'r [u8]), Error> {
         let (head, rest) = self.0.split_first_chunk::<4>().ok_or(PeerFault::Length)?;

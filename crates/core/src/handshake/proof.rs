@@ -29,6 +29,13 @@ impl IdentityProof {
 /// A key whose holder has signed the transcript.
 pub(crate) struct VerifiedKey(PublicKey);
 
+impl VerifiedKey {
+    /// The key.
+    pub(crate) fn public_key(&self) -> &PublicKey {
+        &self.0
+    }
+}
+
 /// The peer has computed a code with the join secret.
 pub(crate) struct KnowsJoinSecret(());
 

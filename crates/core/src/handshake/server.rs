@@ -1,6 +1,7 @@
 //! The server's states.
 
 use core::fmt;
+use std::sync::Arc;
 
 use crate::crypto::kem::{self, ENCAPSULATION_KEY_LEN};
 use crate::crypto::secret_bytes::on_clean_stack;
@@ -12,7 +13,7 @@ use crate::handshake::schedule::{EarlySecrets, HandshakeSecrets};
 use crate::handshake::transcript::Transcript;
 use crate::handshake::{Established, ServerSettings, Suite};
 use crate::handshake::{client_hello, server_hello};
-use crate::identity::{PublicKey, Signature, Signer};
+use crate::identity::{PublicKey, RotationChain, Signature, Signer};
 use crate::record::{MAX_RECORD_BODY, RatchetLimits};
 use crate::{Error, Misuse, PeerFault, Random};
 
@@ -39,6 +40,7 @@ pub fn read_client_hello(settings: &ServerSettings, record: &[u8]) -> Result<Cli
     Ok(ClientHello {
         suite,
         limits: settings.limits,
+        rotation: settings.rotation.clone(),
         encapsulation_key: Box::new(*encapsulation_key),
         join: hello.join_id.map(|id| JoinClaim {
             id,
@@ -53,6 +55,7 @@ pub fn read_client_hello(settings: &ServerSettings, record: &[u8]) -> Result<Cli
 pub struct ClientHello {
     suite: Suite,
     limits: RatchetLimits,
+    rotation: Option<Arc<RotationChain>>,
     encapsulation_key: Box<[u8; ENCAPSULATION_KEY_LEN]>,
     join: Option<JoinClaim>,
     transcript: Transcript,
@@ -80,7 +83,8 @@ impl ClientHello {
     /// # Errors
     /// [`PeerFault::Join`] when the join secret is missing or the client does not know it,
     /// [`WeakKey`](crate::WeakKey), [`Misuse::Joined`] for a join secret without a join,
-    /// [`Misuse::Signer`], [`Error::Random`] and what the signer returns.
+    /// [`Misuse::Signer`], [`Misuse::Rotation`] when the settings have statements that lead to another
+    /// key, [`Error::Random`] and what the signer returns.
     pub fn respond(
         self,
         signer: &dyn Signer,
@@ -117,7 +121,7 @@ impl ClientHello {
         random.fill(&mut parameters.session_id)?;
         let auth = write_auth(
             &parameters,
-            joined.is_none().then_some(signer),
+            joined.is_none().then_some((signer, self.rotation.as_deref())),
             &secrets,
             self.suite,
             &mut self.transcript,
@@ -133,17 +137,18 @@ impl ClientHello {
     }
 }
 
-/// Builds M4: parameters, identity and signature unless the client joins, Finished.
+/// Builds M4: parameters, identity, signature and statements unless the client joins,
+/// Finished.
 fn write_auth(
     parameters: &Parameters,
-    signer: Option<&dyn Signer>,
+    identity: Option<(&dyn Signer, Option<&RotationChain>)>,
     secrets: &HandshakeSecrets,
     suite: Suite,
     transcript: &mut Transcript,
 ) -> Result<Vec<u8>, Error> {
     let mut writer = FlightWriter::new();
     transcript.add(writer.message(Message::Parameters, &parameters.to_wire()?)?);
-    if let Some(signer) = signer {
+    if let Some((signer, rotation)) = identity {
         let key = signer.public_key();
         transcript.add(writer.message(Message::ServerId, &flight::id_value(key))?);
         let signed = proof::signed_data(Role::Server, &transcript.hash());
@@ -153,6 +158,12 @@ fn write_auth(
         }
         let value = flight::signature_value(&signature);
         transcript.add(writer.message(Message::ServerSignature, &value)?);
+        if let Some(chain) = rotation {
+            if chain.key() != key {
+                return Err(Misuse::Rotation.into());
+            }
+            transcript.add(writer.message(Message::ServerRotation, &chain.to_wire())?);
+        }
     }
     let code = secrets.server.finished(&transcript.hash());
     transcript.add(writer.message(Message::ServerFinished, &code)?);

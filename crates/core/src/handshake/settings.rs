@@ -1,11 +1,13 @@
 //! What each side brings to a handshake.
 
 use core::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::crypto::has_aes_hardware;
 use crate::handshake::Suites;
+use crate::identity::RotationChain;
 use crate::record::RatchetLimits;
 
 /// The client's side. The default offers both suites and prefers what this processor is good at.
@@ -39,6 +41,9 @@ pub struct ServerSettings {
     pub suites: Suites,
     /// Whether AES-256-GCM is preferred. It is used only if the client prefers it too.
     pub prefer_aes: bool,
+    /// How the server's key has changed, for clients that know an old one. It leads to the key that
+    /// signs the handshake.
+    pub rotation: Option<Arc<RotationChain>>,
     /// When keys are updated.
     pub limits: RatchetLimits,
 }
@@ -48,6 +53,7 @@ impl Default for ServerSettings {
         Self {
             suites: Suites::ALL,
             prefer_aes: has_aes_hardware(),
+            rotation: None,
             limits: RatchetLimits::default(),
         }
     }

@@ -7,6 +7,7 @@ mod openssh;
 mod pem;
 mod pkcs8;
 mod public_key;
+pub mod rotation;
 mod signature;
 mod signer;
 pub mod sshsig;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use identity_key::IdentityKey;
 pub use public_key::{KeyKind, PublicKey};
+pub use rotation::{Rotation, RotationChain};
 pub use signature::Signature;
 pub use signer::Signer;
 

@@ -5,12 +5,14 @@
 pub(crate) mod reference;
 pub(crate) mod vectors;
 
+use std::sync::Arc;
+
 use e2eeftp_core::handshake::{
     CLIENT_HELLO_RECORD_LEN, ClientProved, ClientSettings, Established, ExpectClientAuth,
     ExpectServerHello, FLIGHT_RECORD_LEN, Join, SERVER_HELLO_RECORD_LEN, ServerProved,
     ServerSettings, Suites, read_client_hello, start_client,
 };
-use e2eeftp_core::identity::IdentityKey;
+use e2eeftp_core::identity::{IdentityKey, RotationChain};
 use e2eeftp_core::record::RatchetLimits;
 use e2eeftp_core::{Error, Random};
 use zeroize::Zeroizing;
@@ -46,6 +48,16 @@ pub(crate) fn identity(name: &str) -> IdentityKey {
     IdentityKey::generate(&mut SeededRandom::new(name)).unwrap()
 }
 
+/// Statements that lead from the first of these keys to the last, numbered from 1.
+pub(crate) fn rotation(names: &[&str]) -> Arc<RotationChain> {
+    let mut chain = None;
+    for step in names.windows(2) {
+        let (old, new) = (identity(step[0]), identity(step[1]));
+        chain = Some(RotationChain::extended(chain, &old, new.public_key(), 1).unwrap());
+    }
+    Arc::new(chain.unwrap())
+}
+
 /// A client and a server that always say the same bytes.
 #[derive(Clone)]
 pub(crate) struct Peers {
@@ -58,6 +70,7 @@ pub(crate) struct Peers {
     pub(crate) limits: RatchetLimits,
     pub(crate) client_seed: String,
     pub(crate) server_seed: String,
+    pub(crate) rotation: Option<Arc<RotationChain>>,
 }
 
 pub(crate) const UNIX_TIME: u64 = 1_800_000_000;
@@ -74,6 +87,7 @@ impl Peers {
             limits: RatchetLimits::default(),
             client_seed: "client".into(),
             server_seed: "server".into(),
+            rotation: None,
         }
     }
 
@@ -83,6 +97,11 @@ impl Peers {
 
     pub(crate) fn joined() -> Self {
         Self { join: Some(([3; 32], [4; 48])), server_join_secret: Some([4; 48]), ..Self::aes() }
+    }
+
+    /// The server's key has changed twice.
+    pub(crate) fn rotated() -> Self {
+        Self { rotation: Some(rotation(&["first", "second", "server identity"])), ..Self::aes() }
     }
 
     pub(crate) fn all() -> [Self; 3] {
@@ -102,6 +121,7 @@ impl Peers {
         ServerSettings {
             suites: self.server_suites,
             prefer_aes: self.server_prefers_aes,
+            rotation: self.rotation.clone(),
             limits: self.limits,
         }
     }

@@ -4,11 +4,15 @@
 //! Bytes are lower-case hex. Everything is derived from the inputs in the file, in the way that
 //! `docs/PROTOCOL.md` says; the values of the key schedule come from [`super::reference`].
 
+use std::sync::Arc;
+
 use e2eeftp_core::handshake::{
     ClientSettings, Established, Join, SERVER_HELLO_RECORD_LEN, ServerSettings, Suites,
     read_client_hello, start_client,
 };
-use e2eeftp_core::identity::{IdentityKey, PublicKey, Signature, Signer as _, sshsig};
+use e2eeftp_core::identity::{
+    IdentityKey, PublicKey, RotationChain, Signature, Signer as _, sshsig,
+};
 use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, OVERHEAD, RatchetLimits};
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_core::{Error, Random};
@@ -127,6 +131,10 @@ impl Case {
     }
 
     fn run(&self) -> Run {
+        self.run_with(None)
+    }
+
+    fn run_with(&self, rotation: Option<Arc<RotationChain>>) -> Run {
         let of = |what: &str, len| self.of(what, len);
         // Key share 32, random 32, join id 32 and binder 48 without a join, GREASE 11.
         let client_random = of("client random", if self.is_joined { 75 } else { 155 });
@@ -136,8 +144,12 @@ impl Case {
         let join = self.join();
         let limits = RatchetLimits::default();
         let client = self.client_settings();
-        let server =
-            ServerSettings { suites: Suites::ALL, prefer_aes: self.server_prefers_aes, limits };
+        let server = ServerSettings {
+            suites: Suites::ALL,
+            prefer_aes: self.server_prefers_aes,
+            rotation,
+            limits,
+        };
         let mut script = Script(client_random.clone());
         let (client, m1) = start_client(client, &mut script).unwrap();
         assert!(script.0.is_empty());
@@ -447,8 +459,15 @@ pub(crate) fn replay(case: &Value) {
     let (client, m1) = start_client(settings, &mut random).unwrap();
     assert_eq!(m1, field(case, "client_hello"));
 
+    let rotation = case["server"]["rotation"]
+        .is_string()
+        .then(|| {
+            let key = identity(&field(&case["server"], "identity_seed"));
+            RotationChain::from_wire(&field(&case["server"], "rotation"), key.public_key())
+        })
+        .map(|chain| Arc::new(chain.unwrap()));
     let settings =
-        ServerSettings { suites: suites("server"), prefer_aes: is_aes("server"), limits };
+        ServerSettings { suites: suites("server"), prefer_aes: is_aes("server"), rotation, limits };
     let (server, answer) = read_client_hello(&settings, &m1)
         .unwrap()
         .respond(
@@ -507,6 +526,66 @@ pub(crate) fn touch(
     (signed, Signature::SecurityKey { signature, flags, counter })
 }
 
+/// `rotation.json`: a handshake whose server has had two other keys.
+pub(crate) fn rotations() -> Value {
+    let case = Case { name: "rotation", ..CASES[1] };
+    let seeds = [case.of("first seed", 32), case.of("second seed", 32), case.of("server seed", 32)];
+    let keys = seeds.each_ref().map(|seed| identity(seed));
+    let sequences = [1, 0x0001_0203_0405_0607];
+    let mut chain = None;
+    let mut statements = Vec::new();
+    for (pair, sequence) in keys.windows(2).zip(sequences) {
+        let (old, new) = (&pair[0], pair[1].public_key());
+        let extended = RotationChain::extended(chain, old, new, sequence).unwrap();
+        // A second time, from the page.
+        let mut message = b"e2eeftp/1 server key rotation\0".to_vec();
+        message.extend_from_slice(old.public_key().as_bytes());
+        message.extend_from_slice(new.as_bytes());
+        message.extend_from_slice(&sequence.to_be_bytes());
+        let signature = old.sign(&sshsig::signed_data("rotate@e2eeftp", &message)).unwrap();
+        statements.push(json!({
+            "old": hex::encode(old.public_key().as_bytes()),
+            "new": hex::encode(new.as_bytes()),
+            "sequence": sequence,
+            "message": hex::encode(message),
+            "signature": hex::encode(signature),
+        }));
+        assert_eq!(extended.steps().last().unwrap().0.signature(), &signature);
+        chain = Some(extended);
+    }
+    let chain = chain.unwrap();
+    let run = case.run_with(Some(Arc::new(chain.clone())));
+    let about = "A handshake as in handshake.json, whose M4 carries `rotation` as the value of ROT. \
+        `statements` says what it is made of, and `file` is the text of server_id.rotation.";
+    let value = json!({
+        "name": run.name,
+        "client": {
+            "random": hex::encode(&run.client_random),
+            "identity_seed": hex::encode(&run.client_seed),
+            "suites": case.suites,
+            "prefers_aes": case.client_prefers_aes,
+        },
+        "server": {
+            "random": hex::encode(&run.server_random),
+            "identity_seed": hex::encode(&run.server_seed),
+            "suites": 3,
+            "prefers_aes": case.server_prefers_aes,
+            "unix_time": UNIX_TIME,
+            "rotation": hex::encode(chain.to_wire()),
+        },
+        "statements": statements,
+        "file": chain.to_text(),
+        "join": null,
+        "suite": run.client.suite.code(),
+        "session_id": hex::encode(run.client.session_id),
+        "client_hello": hex::encode(&run.m1),
+        "server_hello": hex::encode(&run.m3),
+        "server_auth": hex::encode(&run.m4),
+        "client_auth": hex::encode(&run.m5),
+    });
+    file(about, &[value])
+}
+
 /// `security-key.json`: a handshake whose client has a security key.
 pub(crate) fn security_keys() -> Value {
     let case = Case { name: "security-key", ..CASES[0] };
@@ -561,9 +640,10 @@ pub(crate) fn security_keys() -> Value {
 }
 
 /// Name and content of each file.
-pub(crate) fn all() -> [(&'static str, Value); 5] {
+pub(crate) fn all() -> [(&'static str, Value); 6] {
     [
         ("security-key.json", security_keys()),
+        ("rotation.json", rotations()),
         ("handshake.json", handshake()),
         ("schedule.json", schedule()),
         ("records.json", records()),
