@@ -132,6 +132,8 @@ test('it is a setting, also of a peer in the file', async (t) => {
   t.is((await box.run(['ls', '127.0.0.1:', ...key], asked)).stdout, 'a\n');
   const shown = await box.run(['config', 'show', '--peer', 'old', '--origin']);
   t.regex(shown.stdout, /^classic +true +\S+config\.toml:4$/m, shown.stderr);
+  fails(t, await box.run(['config', 'show', '--classic', '127.0.0.1:1']), 2, 'INVALID_ARGUMENT');
+  fails(t, await box.run(['config', 'show', '--server', '--classic']), 2, 'INVALID_ARGUMENT');
 });
 
 test('where old clients are served may stand in the server’s file and environment', async (t) => {
