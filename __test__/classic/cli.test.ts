@@ -85,6 +85,8 @@ test('refusals have their exit codes', async (t) => {
     ['ls', '-R', '127.0.0.1:'],
     ['ls', '127.0.0.1:sub'],
     ['rm', '-r', '127.0.0.1:a'],
+    ['ls', '127.0.0.1:', '-i', 'agent'],
+    ['ls', '127.0.0.1:', '-i', 'one.key', '-i', 'other.key'],
   ]) {
     fails(t, await box.run([...words, ...at]), 1, 'UNSUPPORTED');
   }
@@ -115,6 +117,44 @@ test('without a port it is the one of the original', async (t) => {
   ];
   t.regex((await box.run(words)).stderr, /connecting to 127\.0\.0\.1:2121 /);
   t.regex((await box.run([...words, '-P', '5001'])).stderr, /connecting to 127\.0\.0\.1:5001 /);
+});
+
+test('it is a setting, also of a peer in the file', async (t) => {
+  const { box, server, port } = await start(t, [], []);
+  box.write('files/a', 'a');
+  box.write('config/e2eeftp/config.toml', `[peers.old]\nhost = "127.0.0.1"\nport = ${port}\nclassic = true\n`);
+  const key = ['--server-key', server.fingerprint];
+  const listed = await box.run(['ls', 'old:', ...key]);
+  t.is(listed.stdout, 'a\n', listed.stderr);
+  fails(t, await box.run(['ls', 'old:', '-l', ...key]), 1, 'UNSUPPORTED');
+  fails(t, await box.run(['get', 'old:a', 'other.example:b', '.', ...key]), 2, 'INVALID_ARGUMENT');
+  const asked = { env: { E2EEFTP_CLASSIC: '1', E2EEFTP_PORT: String(port) } };
+  t.is((await box.run(['ls', '127.0.0.1:', ...key], asked)).stdout, 'a\n');
+  const shown = await box.run(['config', 'show', '--peer', 'old', '--origin']);
+  t.regex(shown.stdout, /^classic +true +\S+config\.toml:4$/m, shown.stderr);
+  fails(t, await box.run(['config', 'show', '--classic', '127.0.0.1:1']), 2, 'INVALID_ARGUMENT');
+  fails(t, await box.run(['config', 'show', '--server', '--classic']), 2, 'INVALID_ARGUMENT');
+});
+
+test('where old clients are served may stand in the server’s file and environment', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  box.write('data/server.toml', 'classic = ["127.0.0.1:0"]\nclassic-allow-delete = true\n');
+  const portFile = box.path('port.json');
+  const words = ['serve', '--data', box.path('data'), '--listen', '127.0.0.1:0', '--port-file', portFile];
+  for (const [env, count] of [
+    [{}, 1],
+    [{ E2EEFTP_CLASSIC_LISTEN: '127.0.0.1:0 127.0.0.1:0' }, 2],
+  ] as const) {
+    const run = box.start([...words], { env });
+    await run.until(/e2eeftp serves/);
+    t.regex(run.stderr, /DELETE is allowed/);
+    await run.until(/Add a client's public key|Only this machine/);
+    const ready = JSON.parse(readFileSync(portFile, 'utf8')) as { classic: unknown[] };
+    t.is(ready.classic.length, count);
+    run.child.kill('SIGTERM');
+    t.is((await run.result).code, 0);
+  }
 });
 
 const LARGE = 200_000_000;

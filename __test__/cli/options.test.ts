@@ -72,7 +72,6 @@ test('an option beats the environment, and that the default', (t) => {
     passphraseFile: 'p',
     serverKey: 'SHA256:x',
     port: 77,
-    isPortGiven: true,
     config: 'c',
     json: true,
     quiet: true,

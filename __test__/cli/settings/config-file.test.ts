@@ -53,11 +53,11 @@ test('a path starts at the directory of its file, and ~/ is the home; a key and 
     `${text}[peers.b]\nserver-key = "c.pub"\nidentity = "/d"\n`,
     '/etc/e/config.toml',
   );
-  t.is(values.get('identity')?.value, '/etc/e/k/a.key');
-  t.is(peers.get('a')?.get('identity')?.value, `${homedir()}/b.key`);
+  t.deepEqual(values.get('identity')?.value, ['/etc/e/k/a.key']);
+  t.deepEqual(peers.get('a')?.get('identity')?.value, [`${homedir()}/b.key`]);
   t.is(peers.get('a')?.get('server-key')?.value, 'SHA256:x');
   t.is(peers.get('b')?.get('server-key')?.value, '/etc/e/c.pub');
-  t.is(peers.get('b')?.get('identity')?.value, '/d');
+  t.deepEqual(peers.get('b')?.get('identity')?.value, ['/d']);
 });
 
 test('every value knows its line', (t) => {
@@ -92,7 +92,7 @@ test('what is wrong is told with line, column, key and what was expected, all at
     '5:1: defaults.verbose: expected a whole number from 0 to 2, found 3',
     '6:1: defaults.json: expected true or false, found 1',
     '7:1: defaults.progress: expected one of auto, bar, plain, json, none, found "loud"',
-    '8:1: defaults.identity: expected the path of a file, found a date',
+    '8:1: defaults.identity: expected the path of a key file, agent, or agent:KEY, or a list of such, found a date',
     "10:1: unknown key 'timeout' in [peers.a] → 'timeout' can stand in [defaults] only",
     '11:1: peers.a.host: expected a host name or an IP address, found "a b"',
     `12:1: unknown key 'box' in [peers.my] → a name with dots is quoted: [peers."my.box"]`,
@@ -213,9 +213,11 @@ test('the nearest name is one that may be meant', (t) => {
 });
 
 test('the names of a setting follow from its option, and no two are alike in one file', (t) => {
-  for (const { key, environment, name } of SETTINGS) {
+  for (const { key, environment, name, scope } of SETTINGS) {
     t.regex(key, /^[a-z]+(-[a-z]+)*$/);
-    t.is(environment, `E2EEFTP_${key.replaceAll('-', '_').toUpperCase()}`);
+    // One key is a switch for a client and an address for a server: a variable can't be both.
+    const isOther = key === 'classic' && scope === 'server';
+    t.is(environment, `E2EEFTP_${key.replaceAll('-', '_').toUpperCase()}${isOther ? '_LISTEN' : ''}`);
     t.regex(name, /^[a-z][A-Za-z]*$/);
   }
   for (const kind of ['client', 'server'] as const) {

@@ -16,7 +16,7 @@ use e2eeftp_core::classic::{
 use e2eeftp_core::crypto::OsRandom;
 use e2eeftp_core::identity::IdentityKey;
 use e2eeftp_net::classic::{Connection, Incoming, Line, Listener, MAX_LINE_LEN, connect};
-use e2eeftp_net::{ClientLimits, Error, ServerLimits, Transfer};
+use e2eeftp_net::{ClientLimits, Error, Network, ServerLimits, Transfer};
 use e2eeftp_vfs::{ErrorKind, Metadata, Source};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -247,6 +247,51 @@ async fn connections_over_the_limit_are_closed_and_their_places_come_back() {
         }
     }
     assert!(place_is_back);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_set_of_limits_counts_beside_the_listener_of_another_protocol() {
+    let mut limits = ServerLimits::default();
+    limits.max_connections = 1;
+    let own =
+        e2eeftp_net::Listener::bind(loopback(), Arc::new(identity()), limits.clone()).unwrap();
+    let beside = Listener::bind_beside(&own, loopback()).unwrap();
+    let old = raw_pair(&beside).await;
+    assert_eq!(own.stats().open, 1);
+    let mut over = TcpStream::connect(beside.address()).await.unwrap();
+    assert_eq!(rest(&mut over).await, b"");
+    // It is not even asked for its first byte.
+    let busy = e2eeftp_net::connect("127.0.0.1", own.address().port(), ClientLimits::default());
+    assert!(within(busy).await.is_err());
+    old.2.close();
+    until("the place comes back", || own.stats().open == 0).await;
+    // Each is closed on its own.
+    own.close();
+    raw_pair(&beside).await;
+    beside.close();
+    assert!(within(beside.next()).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_goes_on_only_from_one_of_the_networks() {
+    let listener = listen(ServerLimits::default());
+    let cases: [(&[&str], bool); 4] = [
+        (&["192.0.2.0/24", "127.0.0.0/8"], true),
+        (&["192.0.2.0/24"], false),
+        (&["::/0"], false),
+        (&[], false),
+    ];
+    for (networks, is_allowed) in cases {
+        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+        let (_, hello) = ClientStart::new(&identity(), &mut OsRandom::new()).unwrap();
+        stream.write_all(&hello).await.unwrap();
+        let networks: Vec<Network> = networks.iter().map(|text| text.parse().unwrap()).collect();
+        let allowed = next(&listener).await.only_from(&networks);
+        assert_eq!(allowed.is_some(), is_allowed, "{networks:?}");
+        if allowed.is_none() {
+            assert_eq!(rest(&mut stream).await, b"");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 /** `e2eeftp config`: checks configuration files, and shows which settings hold and who gave them. */
-import { Argument, type Command, type OptionValues } from 'commander';
+import { Argument, type Command, Option, type OptionValues } from 'commander';
 import { displayName, E2eeftpError } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { EXIT } from '../exit-code.js';
@@ -106,6 +106,7 @@ async function show(context: CliContext, operands: string[], options: OptionValu
     warn: (line) => output.warn(displayName(line)),
   });
   const kind = asked ?? file?.kind ?? 'client';
+  checkBoth(kind, options);
   if (peer !== undefined && file?.peers.has(peer) !== true) {
     throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `${path} has no peer '${peer}'`);
   }
@@ -145,6 +146,28 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   return action === 'check' ? check(context, rest, options) : show(context, rest, options);
 }
 
+/** Whether a setting's option takes a value for a server and none for a client, or the other way round. */
+function isBoth({ name, type }: Setting): boolean {
+  return SETTINGS.some((other) => other.name === name && other.type.isSwitch !== type.isSwitch);
+}
+
+/** The value that was given to the option that takes one; without a value it is the switch. */
+function readBoth({ name }: Setting, text: string, before: unknown): unknown {
+  const row = SETTINGS.find((other) => other.name === name && other.type.isSwitch !== true);
+  const value = row?.type.parse(text);
+  return row?.type.isList === true ? [...(Array.isArray(before) ? (before as unknown[]) : []), value] : value;
+}
+
+/** Refuses a value for the switch of a client, and a server's option without one. */
+function checkBoth(kind: ConfigKind, options: OptionValues): void {
+  for (const { name, key, scope, type } of SETTINGS.filter(isBoth)) {
+    const value: unknown = options[name];
+    if (scope !== kind || value === undefined || (typeof value === 'boolean') === (type.isSwitch === true)) continue;
+    const needs = type.isSwitch === true ? 'takes no value for a client' : `of a server needs ${type.expects}`;
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `--${key} ${needs}`);
+  }
+}
+
 export const verb: Verb = {
   examples: ['e2eeftp config check ./server.toml', 'e2eeftp config show --origin'],
   configure(command: Command): void {
@@ -159,11 +182,18 @@ export const verb: Verb = {
       .option('--origin', 'show who gave each value: an option, a variable, a line of a file, or nobody');
     // So that `config show` tells what a command line with these options would do.
     const own = new Set(command.options.map((option) => option.attributeName()));
-    // An option with a value for a server and without one for a client can't be both here.
-    const isBoth = ({ name, type }: Setting): boolean =>
-      SETTINGS.some((other) => other.name === name && other.type.isSwitch !== type.isSwitch);
+    // An option with a value for a server and without one for a client is both here.
+    for (const setting of SETTINGS.filter(isBoth)) {
+      if (own.has(setting.name)) continue;
+      own.add(setting.name);
+      const flags = `--${setting.key} [value]`;
+      command.addOption(
+        new Option(flags).argParser((text: string, before: unknown) => readBoth(setting, text, before)).hideHelp(),
+      );
+      command.addOption(new Option(`--no-${setting.key}`).hideHelp());
+    }
     for (const setting of SETTINGS) {
-      if (setting.verbs === 'every' || own.has(setting.name) || isBoth(setting)) continue;
+      if (setting.verbs === 'every' || own.has(setting.name)) continue;
       own.add(setting.name);
       addSettings(command, [setting], { hidden: true });
     }
