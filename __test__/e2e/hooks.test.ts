@@ -54,7 +54,7 @@ test('a before hook is told everything about the operation, in one form', async 
   server.command('MINE', { summary: 'x', handler: () => ({}) });
   await peer.send(source, 'dir//./a');
   await peer.get('/dir/a/', join(source, '..', 'copy'));
-  await peer.call('mine', { colour: 'blue', path: 'a text is no path' });
+  await peer.call('mine', { colour: 'blue', note: 'a text is no path' });
   t.deepEqual(
     seen.map(({ verb, path, target, requestedPath, user, size }) => [verb, path, target, requestedPath, user, size]),
     [
