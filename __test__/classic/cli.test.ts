@@ -37,7 +37,7 @@ function json(result: RunResult): CliEvent[] {
 test('send, get, ls, rm and commands', async (t) => {
   const { box, server, at, port } = await start(t, ['--classic-allow-delete']);
   await server.run.until(new RegExp(`classic +127\\.0\\.0\\.1:${port} \\(not protected\\)`));
-  t.regex(server.run.stderr, /classic: the wire format of the original e2eeftp is served/);
+  await server.run.until(/classic: the wire format of the original e2eeftp is served/);
   box.write('a.txt', 'hello');
   box.write('b.txt', 'other');
   const sent = await box.run(['send', 'a.txt', 'b.txt', '127.0.0.1:', ...at]);
