@@ -11,6 +11,7 @@ import {
   type Suite,
   TYPE,
 } from './record-layer.js';
+import { readRotation, type Statement } from './rotation.js';
 import {
   checkPublicKey,
   readSshBlob,
@@ -33,7 +34,7 @@ export interface Message {
 
 /** Numbers of the messages of each side. */
 export const MESSAGES = {
-  server: { parameters: 4, id: 5, signature: 6, finished: 7 },
+  server: { parameters: 4, id: 5, signature: 6, finished: 7, rotation: 11 },
   client: { id: 8, signature: 9, finished: 10 },
 } as const;
 
@@ -57,6 +58,8 @@ export interface Deviation {
   signedHash?: (hash: Uint8Array) => Uint8Array;
   /** The value of SIG. */
   signature?: (value: Uint8Array) => Uint8Array;
+  /** Messages that stand in front of one of this type, which is ID, SIG, ROT or FIN. */
+  before?: (type: number) => Message[];
   /** The value of FIN. */
   finished?: (code: Uint8Array) => Uint8Array;
   /** The messages as they are sent; the transcript keeps the original ones. */
@@ -96,32 +99,58 @@ export interface Stage {
   transcript: Transcript;
 }
 
-/** ID, SIG and FIN, or FIN alone in a join (without an identity). They go into the transcript. */
-export function prove(stage: Stage, identity: SigningIdentity | undefined, deviation: Deviation): Message[] {
+/** What the other side has proved. */
+export interface Proof {
+  /** Its key; not in a join. */
+  peer: Uint8Array | undefined;
+  /** How the key of a server has changed, oldest first; mostly empty. */
+  rotation: Statement[];
+}
+
+/**
+ * ID, SIG and FIN, or FIN alone in a join (without an identity). They go into the transcript.
+ *
+ * @param rotation the value of ROT, of a server whose key has changed; not sent in a join.
+ */
+export function prove(
+  stage: Stage,
+  identity: SigningIdentity | undefined,
+  deviation: Deviation,
+  rotation?: Uint8Array,
+): Message[] {
   const { side, secret, transcript } = stage;
   const messages: Message[] = [];
-  const add = (type: number, value: Uint8Array): void => {
-    messages.push({ type, value });
-    transcript.add(encodeMessage({ type, value }));
+  const add = (type: number, value: () => Uint8Array): void => {
+    for (const message of deviation.before?.(type) ?? []) append(message);
+    append({ type, value: value() });
+  };
+  const append = (message: Message): void => {
+    messages.push(message);
+    transcript.add(encodeMessage(message));
   };
   if (identity !== undefined) {
     const id = concat(Uint8Array.of(1), lv16(sshBlob(identity.publicKey)));
-    add(MESSAGES[side].id, (deviation.id ?? same)(id));
+    add(MESSAGES[side].id, () => (deviation.id ?? same)(id));
     const hash = (deviation.signedHash ?? same)(transcript.hash);
     const signature = identity.sign(signedData(deviation.signedAs ?? side, hash));
-    add(MESSAGES[side].signature, (deviation.signature ?? same)(lv16(sshBlob(signature))));
+    add(MESSAGES[side].signature, () => (deviation.signature ?? same)(lv16(sshBlob(signature))));
+    if (rotation !== undefined) add(MESSAGES.server.rotation, () => rotation);
   }
-  add(MESSAGES[side].finished, (deviation.finished ?? same)(finished(secret, transcript.hash)));
+  add(MESSAGES[side].finished, () => (deviation.finished ?? same)(finished(secret, transcript.hash)));
   return messages;
 }
 
-/** Checks ID, SIG and FIN of the other side. Returns its key, or nothing in a join. */
-export function check(stage: Stage, messages: readonly Message[], isJoin: boolean): Uint8Array | undefined {
+/** Checks ID, SIG and FIN of the other side, or FIN alone in a join, and ROT where a server sends it. */
+export function check(stage: Stage, messages: readonly Message[], isJoin: boolean): Proof {
   const { side, secret, transcript } = stage;
   const types = MESSAGES[side];
-  const expected = isJoin ? [types.finished] : [types.id, types.signature, types.finished];
-  if (messages.map(({ type }) => type).join() !== expected.join()) throw new ProtocolFault('messages out of order');
+  const found = messages.map(({ type }) => type);
+  const hasRotated = side === 'server' && !isJoin && found[2] === MESSAGES.server.rotation;
+  const optional = hasRotated ? [MESSAGES.server.rotation] : [];
+  const expected = isJoin ? [types.finished] : [types.id, types.signature, ...optional, types.finished];
+  if (found.join() !== expected.join()) throw new ProtocolFault('messages out of order');
   let publicKey: Uint8Array | undefined;
+  let rotation: Statement[] = [];
   for (const message of messages) {
     const fields = new Fields(message.value);
     if (message.type === types.id) {
@@ -135,12 +164,15 @@ export function check(stage: Stage, messages: readonly Message[], isJoin: boolea
       if (publicKey === undefined || !verifies(publicKey, signedData(side, transcript.hash), signature)) {
         throw new ProtocolFault('signature');
       }
+    } else if (message.type === MESSAGES.server.rotation) {
+      if (publicKey === undefined) throw new ProtocolFault('ROT without ID');
+      rotation = readRotation(message.value, publicKey);
     } else if (!isEqual(message.value, finished(secret, transcript.hash))) {
       throw new ProtocolFault('Finished');
     }
     transcript.add(encodeMessage(message));
   }
-  return publicKey;
+  return { peer: publicKey, rotation };
 }
 
 /** The record M4 or M5. */

@@ -10,6 +10,7 @@ import {
   MESSAGES,
   openFlight,
   type Parameters,
+  type Proof,
   prove,
   sealFlight,
 } from './flight.js';
@@ -33,6 +34,7 @@ import {
   Transcript,
 } from './key-schedule.js';
 import { clearRecord, MAX_RECORD, type Suite } from './record-layer.js';
+import type { Statement } from './rotation.js';
 import { type Side, type SigningIdentity } from './signing-identity.js';
 import { decapsulate, encapsulate, type Halves, keyPair, type KeyPair } from './x-wing.js';
 
@@ -61,6 +63,8 @@ export interface ClientOptions extends SideOptions {
 export interface ServerOptions extends SideOptions {
   /** The secret of a join id, or nothing for a refusal. */
   joinSecret?: (id: Uint8Array) => Uint8Array | undefined;
+  /** The value of ROT, of a server whose key has changed. */
+  rotation?: Uint8Array;
   maxRecord?: number;
   unixTime?: number;
 }
@@ -68,11 +72,9 @@ export interface ServerOptions extends SideOptions {
 const BOTH: Offer = { suites: 3, preferred: 1 };
 
 /** Everything that one side knows in the end; tests look at all of it. */
-export interface Established {
+export interface Established extends Proof {
   suite: Suite;
   parameters: Parameters;
-  /** The other side's key; not in a join. */
-  peer: Uint8Array | undefined;
   halves: Halves;
   shared: Uint8Array;
   early: Uint8Array;
@@ -129,13 +131,14 @@ export class ClientHandshake {
   }
 
   /**
-   * @param judge of the server's key; throws before anything about the client is said. Not called in a join.
+   * @param judge of the server's key and the verified statements that lead to it; throws before anything about the client
+   *   is said. Not called in a join.
    * @throws ProtocolFault for whatever the server must not say.
    */
   finish(
     m3: Uint8Array,
     m4: Uint8Array,
-    judge: (key: Uint8Array) => void = () => undefined,
+    judge: (key: Uint8Array, statements: readonly Statement[]) => void = () => undefined,
   ): { m5: Uint8Array; established: Established } {
     const { identity, join, deviation = {} } = this.#options;
     const isJoin = join !== undefined;
@@ -149,15 +152,18 @@ export class ClientHandshake {
     if (first?.type !== MESSAGES.server.parameters) throw new ProtocolFault('EE is missing');
     const parameters = decodeParameters(first.value);
     transcript.add(encodeMessage(first));
-    const peer = check({ side: 'server', secret: handshake.server, transcript }, rest, isJoin);
-    if (peer !== undefined) judge(peer);
+    const proof = check({ side: 'server', secret: handshake.server, transcript }, rest, isJoin);
+    if (proof.peer !== undefined) judge(proof.peer, proof.rotation);
 
     const stage = { side: 'client' as Side, secret: handshake.client, transcript };
     const messages = prove(stage, isJoin ? undefined : identity, deviation);
     const m5 = sealFlight(suite, handshake.client, messages, deviation);
     const application = applicationSecrets(handshake.master, transcript.hash);
     const early = this.#early;
-    return { m5, established: { suite, parameters, peer, halves, shared, early, hellosHash, handshake, application } };
+    return {
+      m5,
+      established: { suite, parameters, ...proof, halves, shared, early, hellosHash, handshake, application },
+    };
   }
 }
 
@@ -167,7 +173,7 @@ export class ServerHandshake {
   readonly m4: Uint8Array;
   readonly hello: ClientHello;
   readonly #transcript: Transcript;
-  readonly #known: Omit<Established, 'peer' | 'application'>;
+  readonly #known: Omit<Established, keyof Proof | 'application'>;
 
   /** @throws ProtocolFault for a hello that is refused. */
   constructor(options: ServerOptions, m1: Uint8Array) {
@@ -196,7 +202,7 @@ export class ServerHandshake {
     const first = { type: MESSAGES.server.parameters, value: deviation.parameters?.(encoded) ?? encoded };
     transcript.add(encodeMessage(first));
     const stage = { side: 'server' as Side, secret: handshake.server, transcript };
-    const messages = [first, ...prove(stage, hello.isJoin ? undefined : identity, deviation)];
+    const messages = [first, ...prove(stage, hello.isJoin ? undefined : identity, deviation, options.rotation)];
     this.m4 = sealFlight(suite, handshake.server, messages, deviation);
     this.#transcript = transcript;
     this.#known = { suite, parameters, halves, shared, early, hellosHash, handshake };
@@ -207,7 +213,7 @@ export class ServerHandshake {
     const { suite, handshake } = this.#known;
     const messages = openFlight(suite, handshake.client, m5);
     const stage = { side: 'client' as Side, secret: handshake.client, transcript: this.#transcript };
-    const peer = check(stage, messages, this.hello.isJoin);
-    return { ...this.#known, peer, application: applicationSecrets(handshake.master, this.#transcript.hash) };
+    const proof = check(stage, messages, this.hello.isJoin);
+    return { ...this.#known, ...proof, application: applicationSecrets(handshake.master, this.#transcript.hash) };
   }
 }

@@ -11,6 +11,7 @@ import type { Deviation, Message } from './flight.js';
 import { dial, NobleClient } from './noble-client.js';
 import { NobleServer } from './noble-server.js';
 import { DirectionKeys, encodeInner, MAX_PAD, TYPE } from './record-layer.js';
+import { encodeChain } from './rotation.js';
 import type { NobleSession } from './session.js';
 import { sshBlob } from './signing-identity.js';
 import { assertServes, authorize, logged, newIdentity, type World, world } from './world.js';
@@ -123,7 +124,10 @@ test('a proof that is wrong in one place', async (t) => {
     'Finished in front': { messages: (list) => list.toReversed() },
     'a message twice': { messages: (list) => [...list, ...list.slice(2)] },
     'the server’s numbers': { messages: (list) => list.map(({ type, value }) => ({ type: type - 3, value })) },
-    'an unknown message at the end': { messages: (list) => [...list, { type: 11, value: new Uint8Array() }] },
+    'an unknown message at the end': { messages: (list) => [...list, { type: 99, value: new Uint8Array() }] },
+    'a statement about its key, as of a server': {
+      before: (type) => (type === 10 ? [{ type: 11, value: encodeChain([newIdentity(), all.identity]) }] : []),
+    },
     'another inner type': { inner: (inner) => patched(inner, 0, TYPE.control) },
     'a flag': { inner: (inner) => patched(inner, 1, 1) },
     'a stream': { inner: (inner) => patched(inner, 7, 1) },

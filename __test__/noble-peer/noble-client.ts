@@ -7,6 +7,7 @@ import { ClientHandshake, type ClientOptions } from './handshake.js';
 import { SERVER_HELLO_LENGTH } from './hello.js';
 import { KIND, TYPE } from './record-layer.js';
 import { type Control, NobleSession } from './session.js';
+import type { KnownServer } from './rotation.js';
 import { fingerprint } from './signing-identity.js';
 import { Wire } from './wire.js';
 
@@ -14,6 +15,8 @@ export interface ConnectOptions extends ClientOptions {
   port: number;
   /** Fingerprint of the only key that the server may have. */
   serverKey: string;
+  /** In place of `serverKey`: what an earlier connection has left; a statement of that key is followed. */
+  known?: KnownServer;
 }
 
 /** Goes through the handshake; the server may still refuse in place of its first record. */
@@ -23,8 +26,10 @@ export async function dial(options: ConnectOptions): Promise<NobleSession> {
   await wire.send(handshake.m1);
   const m3 = await wire.record(KIND.clear, SERVER_HELLO_LENGTH, SERVER_HELLO_LENGTH);
   const m4 = await wire.record(KIND.protected, FLIGHT_LENGTH, FLIGHT_LENGTH);
-  const { m5, established } = handshake.finish(m3, m4, (key) => {
-    if (fingerprint(key) !== options.serverKey) throw new ProtocolFault(`the server has the key ${fingerprint(key)}`);
+  const { m5, established } = handshake.finish(m3, m4, (key, statements) => {
+    if (options.known !== undefined) options.known.judge(key, statements);
+    else if (fingerprint(key) !== options.serverKey)
+      throw new ProtocolFault(`the server has the key ${fingerprint(key)}`);
   });
   await wire.send(m5);
   return new NobleSession('client', wire, established);

@@ -16,7 +16,16 @@ import {
   updatedSecret,
 } from './key-schedule.js';
 import { bucket, INNER_HEAD, Opener, Sealer, type Suite } from './record-layer.js';
-import { checkPublicKey, fingerprint, openSshLine, SigningIdentity, sshBlob, sshsigData } from './signing-identity.js';
+import { readRotation, rotationData, rotationLines, rotationMessage } from './rotation.js';
+import {
+  checkPublicKey,
+  fingerprint,
+  openSshLine,
+  SigningIdentity,
+  sshBlob,
+  sshsigData,
+  verifies,
+} from './signing-identity.js';
 import { combine, encapsulate, keyPair } from './x-wing.js';
 
 interface SideVector {
@@ -25,6 +34,7 @@ interface SideVector {
   random: string;
   suites: number;
   unix_time: number;
+  rotation?: string;
 }
 
 interface HandshakeVector {
@@ -38,6 +48,11 @@ interface HandshakeVector {
   client_auth: string;
   session_id: string;
   suite: number;
+}
+
+interface RotationVector extends HandshakeVector {
+  file: string;
+  statements: { message: string; new: string; old: string; sequence: number; signature: string }[];
 }
 
 interface TrafficVector {
@@ -133,6 +148,7 @@ function replay(vector: HandshakeVector): {
     {
       ...sideOptions(vector.server, serverDraw),
       unixTime: vector.server.unix_time,
+      ...(vector.server.rotation === undefined ? {} : { rotation: fromHex(vector.server.rotation) }),
       joinSecret: (id) => (join !== undefined && hex(id) === hex(join.id) ? join.secret : undefined),
     },
     client.m1,
@@ -221,6 +237,38 @@ for (const [index, vector] of handshakes.entries()) {
     }
   });
 }
+
+test('a handshake of a server whose key has changed, its statements and its file', (t) => {
+  const cases = load('rotation').cases as RotationVector[];
+  t.true(cases.length > 0);
+  for (const vector of cases) {
+    const { client, server, m5, ends } = replay(vector);
+    t.is(hex(client.m1), vector.client_hello);
+    t.is(hex(server.m3), vector.server_hello);
+    t.is(hex(server.m4), vector.server_auth);
+    t.is(m5, vector.client_auth);
+    const [{ peer = new Uint8Array(), rotation }, { rotation: ofClient }] = ends;
+    t.deepEqual(ofClient, []);
+    t.true(vector.statements.length > 1);
+    const made = rotation.map(({ oldKey, newKey, sequence, signature }) => {
+      const message = rotationMessage(oldKey, newKey, sequence);
+      t.true(verifies(oldKey, rotationData(message), signature));
+      return { message: hex(message), new: hex(newKey), old: hex(oldKey), sequence, signature: hex(signature) };
+    });
+    t.deepEqual(made, vector.statements);
+    t.is(made.at(-1)?.new, hex(peer));
+    const lines = vector.file.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    t.deepEqual(rotationLines(rotation), lines);
+    const value = fromHex(vector.server.rotation ?? '');
+    t.deepEqual(readRotation(value, peer), rotation);
+    // Every byte of the statements counts.
+    for (let at = 0; at < value.length; at += 1) {
+      const changed = value.slice();
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      t.throws(() => readRotation(changed, peer), { instanceOf: ProtocolFault }, `byte ${at}`);
+    }
+  }
+});
 
 test('records, across a key update, to Close', (t) => {
   const cases = load('records').cases as { name: string; records: RecordVector[] }[];

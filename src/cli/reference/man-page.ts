@@ -200,6 +200,14 @@ export function manPage({ verbs, version, date }: ManPageSource): string {
     ...item(inline('~/.config/e2eeftp/known_servers'), roff('The keys of the servers that you trust.')),
     ...item(inline('~/.local/share/e2eeftp/server.toml'), roff('Settings of a server; for root in /var/lib/e2eeftp.')),
     ...item(inline('~/.local/share/e2eeftp/server_id.key'), roff('The private key of a server.')),
+    ...item(
+      inline('~/.local/share/e2eeftp/server_id.rotation'),
+      roff('What keygen --rotate has made the older keys sign: which key follows each; clients are shown it.'),
+    ),
+    ...item(
+      inline('~/.local/share/e2eeftp/server_id.old.key'),
+      roff('The private key before the last keygen --rotate; to be destroyed once the new one is in use.'),
+    ),
     ...item(inline('~/.local/share/e2eeftp/authorized_clients.pub'), roff('Who may log in to it.')),
     '.SH SEE ALSO',
     `${bold('ssh-keygen')}(1), ${bold('b3sum')}(1)`,
