@@ -57,7 +57,7 @@ test('an option beats the environment, and that the default', (t) => {
   const env = {
     E2EEFTP_IDENTITY: 'k',
     E2EEFTP_PASSPHRASE_FILE: 'p',
-    E2EEFTP_SERVER_KEY: 'SHA256:x',
+    E2EEFTP_SERVER_KEY: `SHA256:${'A'.repeat(43)}`,
     E2EEFTP_PORT: '77',
     E2EEFTP_JSON: '1',
     E2EEFTP_QUIET: 'yes',
@@ -70,7 +70,7 @@ test('an option beats the environment, and that the default', (t) => {
     hashKnownServers: false,
     identity: ['k'],
     passphraseFile: 'p',
-    serverKey: 'SHA256:x',
+    serverKey: `SHA256:${'A'.repeat(43)}`,
     port: 77,
     config: 'c',
     json: true,

@@ -3,6 +3,7 @@ import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'n
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { toE2eeftpError } from '../../dist/cli/report-error.js';
 import { hashLine } from '../../dist/cli/verbs/hash.js';
 import { type CliEvent } from '../../dist/index.js';
 import { events, type RunResult, Sandbox, until } from './run.js';
@@ -38,11 +39,28 @@ test('mkdir', async (t) => {
   const { box, succeed, fail } = await prepare(t);
   const made = await succeed('mkdir', '127.0.0.1:a', '127.0.0.1:/b');
   t.deepEqual([made.stdout, made.stderr], ['', 'made 127.0.0.1:a\nmade 127.0.0.1:/b\n']);
-  await fail(7, 'EXISTS', 'mkdir', '127.0.0.1:a');
+  const taken = await fail(7, 'EXISTS', 'mkdir', '127.0.0.1:a');
+  t.regex(taken.stderr, / → choose another name\n$/);
   await fail(6, 'NOT_FOUND', 'mkdir', '127.0.0.1:c/d');
   await fail(7, 'EXISTS', 'mkdir', '127.0.0.1:');
-  for (const _ of [1, 2]) await succeed('mkdir', '-p', '127.0.0.1:c/d/e');
-  t.deepEqual(box.list('files'), ['a', 'b', 'c']);
+  t.is((await succeed('mkdir', '-p', '127.0.0.1:c/d/e')).stderr, 'made 127.0.0.1:c/d/e\n');
+  t.is((await succeed('mkdir', '-p', '127.0.0.1:c/d/e')).stderr, '127.0.0.1:c/d/e is there already\n');
+  const several = await succeed(
+    'mkdir',
+    '-p',
+    '--json',
+    '127.0.0.1:c/d',
+    '127.0.0.1:c/f',
+    '127.0.0.1:g/h',
+    '127.0.0.1:',
+  );
+  t.deepEqual(
+    events(several.stdout).map((event) => resultOf(event)['made']),
+    [false, true, true, false],
+  );
+  box.write('files/file', '');
+  await fail(7, 'EXISTS', 'mkdir', '-p', '127.0.0.1:file');
+  t.deepEqual(box.list('files'), ['a', 'b', 'c', 'file', 'g']);
   t.true(statSync(box.path('files/c/d/e')).isDirectory());
 });
 
@@ -58,7 +76,9 @@ test('mv: the final name, into a directory, several into one', async (t) => {
   await succeed('mv', '127.0.0.1:b', '127.0.0.1:tree/', '127.0.0.1:/dir');
   t.deepEqual(box.list('files'), ['c', 'd', 'dir']);
   t.deepEqual(box.list('files/dir'), ['b', 'renamed', 'tree']);
-  await fail(7, 'EXISTS', 'mv', '--no-clobber', '127.0.0.1:c', '127.0.0.1:d');
+  const taken = await fail(7, 'EXISTS', 'mv', '--no-clobber', '127.0.0.1:c', '127.0.0.1:d');
+  t.regex(taken.stderr, / → choose another name, or leave out --no-clobber\n$/);
+  t.regex((await fail(7, 'EXISTS', 'mv', '127.0.0.1:c', '127.0.0.1:/c')).stderr, / → it is the source itself: /);
   t.is(box.read('files/d'), 'd');
   await succeed('mv', '127.0.0.1:c', '127.0.0.1:d');
   t.is(box.read('files/d'), 'c');
@@ -90,7 +110,7 @@ test('cp: files and trees, without the content on the wire', async (t) => {
   t.deepEqual(box.list('files/copy'), ['link', 'sub', 'tree']);
   t.deepEqual(box.list('files/copy/tree'), ['link', 'sub']);
   await fail(7, 'EXISTS', 'cp', '--no-clobber', '127.0.0.1:tree/sub/b', '127.0.0.1:a');
-  await fail(7, 'EXISTS', 'cp', '127.0.0.1:a', '127.0.0.1:/a');
+  t.regex((await fail(7, 'EXISTS', 'cp', '127.0.0.1:a', '127.0.0.1:/a')).stderr, / → it is the source itself: /);
   await fail(2, 'BAD_PATH', 'cp', '-r', '127.0.0.1:tree', '127.0.0.1:tree/sub/x');
   await fail(6, 'NOT_FOUND', 'cp', '127.0.0.1:gone', '127.0.0.1:x');
   const json = await succeed('cp', '-r', '--json', '127.0.0.1:tree', '127.0.0.1:again');
@@ -195,4 +215,26 @@ test('ctrl-C ends the work of the server', async (t) => {
   t.deepEqual([code, stdout], [130, '']);
   await until(() => /session (closed|ended)/.test(server.run.stderr), 'the end of the session');
   t.is((await server.stop()).code, 0);
+});
+
+test('a key that may not replace is told so, with what the verb can do about it', async (t) => {
+  const { box, fail } = await prepare(t, ['no-overwrite']);
+  for (const name of ['a', 'b']) box.write(`files/${name}`, name);
+  box.write('a', 'new');
+  for (const verb of ['mv', 'cp']) {
+    const { stderr } = await fail(7, 'EXISTS', verb, '127.0.0.1:a', '127.0.0.1:b');
+    t.regex(stderr, / → choose another name: your key may not replace this one, or both are the same file\n$/);
+  }
+  t.regex((await fail(7, 'EXISTS', 'send', 'a', '127.0.0.1:a')).stderr, / → your key may not replace it: .*--rename\n/);
+  const refused = await fail(7, 'EXISTS', 'send', '--no-clobber', 'a', '127.0.0.1:a');
+  t.regex(refused.stderr, / → choose another name, or --overwrite or --rename\n/);
+  t.is(box.read('files/a'), 'a');
+});
+
+test('what is not permitted may be for the key, or for the account of the server or of the caller', async (t) => {
+  const { fail } = await prepare(t, ['read-only']);
+  const { stderr } = await fail(5, 'NOT_PERMITTED', 'mkdir', '127.0.0.1:a');
+  t.regex(stderr, / → your key does not allow this .*, or the server's own file permissions do not\n$/);
+  const local = Object.assign(new Error("EACCES: permission denied, open '/a'"), { code: 'EACCES', path: '/a' });
+  t.is(toE2eeftpError(local).hint, 'check its permissions on this machine');
 });

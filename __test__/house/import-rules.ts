@@ -39,7 +39,10 @@ export function importFaults(path: string, source: string): string[] {
 }
 
 /** Constants and pure functions that the command line takes directly: `--help` must not load the native addon. */
-export const CLI_SHORTCUTS: ReadonlySet<string> = new Set(['src/identity/server-address.ts']);
+export const CLI_SHORTCUTS: ReadonlySet<string> = new Set([
+  'src/identity/read-small-file.ts',
+  'src/identity/server-address.ts',
+]);
 
 function faultOf(path: string, target: string, isType: boolean): string | undefined {
   if (target === 'index.ts') {

@@ -6,11 +6,12 @@
  * answered. Keys are remembered for at least a day; older ones are forgotten only when the memory is full. When it is
  * full of younger ones nobody is let in.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { isSystemError, reason, writeAtomically } from '../identity/atomic-file.js';
+import { readSmallFile } from '../identity/read-small-file.js';
 
 /** How long a key is remembered at least, in milliseconds. */
 export const MEMORY_MS: number = 24 * 60 * 60 * 1000;
@@ -129,9 +130,7 @@ function formatLine(key: string, at: number): string {
 
 async function read(path: string): Promise<string> {
   try {
-    const text = await readFile(path, 'latin1');
-    if (text.length > MAX_FILE) throw new Error('the file is too large');
-    return text;
+    return (await readSmallFile(path, MAX_FILE)).bytes.toString('latin1');
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return '';
     throw new E2eeftpError('E2EEFTP_IO', `cannot read ${path}: ${reason(error)}`, { cause: error });

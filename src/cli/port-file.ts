@@ -1,7 +1,11 @@
 /** The port file: tells other programs where a server listens, once it does. */
-import { readFile, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { writeAtomically } from '../index.js';
+import { readSmallFile, UnfitFileError } from '../identity/read-small-file.js';
 import type { ListenAddress } from './listen-address.js';
+
+/** Longest port file, in bytes. */
+const MAX_FILE = 64 * 1024;
 
 /** The content of a port file: one JSON object. Protocols that are not served have an empty list. */
 export interface PortFile {
@@ -25,11 +29,22 @@ export async function writePortFile(file: string, content: PortFile): Promise<vo
  */
 export async function removeStalePortFile(file: string): Promise<void> {
   try {
-    const { pid } = JSON.parse(await readFile(file, 'utf8')) as Partial<PortFile>;
+    const { pid } = await readPortFile(file);
     if (typeof pid === 'number' && (pid === process.pid || !isRunning(pid))) await unlink(file);
   } catch (error) {
-    if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!isForeign(error)) throw error;
   }
+}
+
+async function readPortFile(file: string): Promise<Partial<PortFile>> {
+  const { bytes } = await readSmallFile(file, MAX_FILE);
+  return JSON.parse(bytes.toString('utf8')) as Partial<PortFile>;
+}
+
+/** Whether the error says that there is no port file, or something else in its place. */
+function isForeign(error: unknown): boolean {
+  if (error instanceof SyntaxError || error instanceof UnfitFileError) return true;
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 function isRunning(pid: number): boolean {
@@ -44,10 +59,10 @@ function isRunning(pid: number): boolean {
 /** Removes the file, unless another process has written its own there since. */
 export async function removePortFile(file: string): Promise<void> {
   try {
-    const content = JSON.parse(await readFile(file, 'utf8')) as Partial<PortFile>;
+    const content = await readPortFile(file);
     if (content.pid === process.pid) await unlink(file);
   } catch (error) {
     // Gone or overwritten by something else: not ours to remove.
-    if (!(error instanceof SyntaxError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!isForeign(error)) throw error;
   }
 }

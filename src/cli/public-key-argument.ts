@@ -1,6 +1,6 @@
 /** A public key as an argument: the key itself, a file that holds a public or a private key, or `-` for standard input. */
-import { readFile } from 'node:fs/promises';
 import { E2eeftpError, looksLikePublicKey, parsePublicKey, publicHalf, type PublicKey } from '../index.js';
+import { readSmallFile, UnfitFileError } from '../identity/read-small-file.js';
 
 const MAX_KEY_FILE = 64 * 1024;
 
@@ -29,10 +29,11 @@ export async function readPublicKey(argument: string): Promise<KeyArgument> {
 export async function readPublicKeyFile(file: string): Promise<KeyArgument> {
   let text: Buffer;
   try {
-    text = await readFile(file);
+    text = (await readSmallFile(file, MAX_KEY_FILE)).bytes;
   } catch (cause) {
     const hint = 'give a key (ssh-ed25519 … or 44 characters of base64) or the path of a key file';
-    throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: neither a public key nor a readable file`, { cause, hint });
+    const what = cause instanceof UnfitFileError ? cause.message : 'neither a public key nor a readable file';
+    throw new E2eeftpError('E2EEFTP_KEY_FILE', `${file}: ${what}`, { cause, hint });
   }
   return readKeyText(text, file);
 }

@@ -3,6 +3,7 @@ import { E2eeftpError, remoteBaseName, serverName } from '../index.js';
 import type { RemoteAddress } from './address.js';
 import type { CliContext } from './context.js';
 import { endpoint } from './open-client.js';
+import { hinted } from './report-error.js';
 import { parseRemote } from './verbs/ls.js';
 
 /** One source as it was given, and where it is. */
@@ -56,12 +57,26 @@ export function readRemoteOperands(context: CliContext, verb: string, operands: 
 
 /** The name of a source in a directory that it goes into. */
 export function sourceName(address: RemoteAddress): string {
-  const parts = address.path.split('/').filter((part) => part !== '' && part !== '.');
-  return remoteBaseName(parts.at(-1) ?? '');
+  return remoteBaseName(partsOf(address.path).at(-1) ?? '');
+}
+
+/** The error of a move or a copy; one about a name that is taken says what can be done about it. */
+export function withTakenHint(error: unknown, from: string, to: string, overwrite: 'replace' | 'refuse'): unknown {
+  const isItself = partsOf(from).join('/') === partsOf(to).join('/');
+  // Asked to replace, a server says that a name is taken for these two reasons only.
+  const other =
+    overwrite === 'refuse'
+      ? 'choose another name, or leave out --no-clobber'
+      : 'choose another name: your key may not replace this one, or both are the same file';
+  return hinted(error, 'E2EEFTP_EXISTS', isItself ? 'it is the source itself: choose another name' : other);
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
 function isTop(path: string): boolean {
-  return !path.split('/').some((part) => part !== '' && part !== '.');
+  return partsOf(path).length === 0;
 }
 
 function serverOf(context: CliContext, address: RemoteAddress): string {

@@ -33,8 +33,9 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
     'compare fingerprints with its operator, then: e2eeftp trust PEER FINGERPRINT, or use --server-key',
   E2EEFTP_SERVER_KEY_CHANGED:
     'someone may be in between. Only if its operator confirms the new fingerprint: e2eeftp trust PEER FINGERPRINT',
-  E2EEFTP_NOT_PERMITTED: 'your key does not allow this; e2eeftp commands PEER lists what it does',
-  E2EEFTP_EXISTS: 'choose another name, or --overwrite or --rename',
+  E2EEFTP_NOT_PERMITTED:
+    "your key does not allow this (e2eeftp commands PEER lists what it does), or the server's own file permissions do not",
+  E2EEFTP_EXISTS: 'choose another name',
   E2EEFTP_NOT_EMPTY: 'e2eeftp rm -r removes a directory with all it holds',
   E2EEFTP_UNKNOWN_COMMAND: 'e2eeftp commands PEER lists the commands of that server',
   E2EEFTP_INTEGRITY: 'nothing was written under the final name; try again',
@@ -43,13 +44,23 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   E2EEFTP_INTERNAL: 'this is a defect of e2eeftp; please report it with the output of -vv',
 };
 
+/** The error with `hint`, when it has the code `code` and no hint of its own. */
+export function hinted(error: unknown, code: ErrorCode, hint: string): unknown {
+  if (!E2eeftpError.is(error, code) || error.hint !== undefined) return error;
+  const { message, status, reference } = error;
+  return new E2eeftpError(code, message, { status, hint, reference, cause: error });
+}
+
 /** Any thrown value as the error to report. */
 export function toE2eeftpError(error: unknown): E2eeftpError {
   if (E2eeftpError.is(error)) return error;
   if (error instanceof Error) {
     const system = error as NodeJS.ErrnoException;
     const code = SYSTEM_CODES[system.code ?? ''];
-    if (code !== undefined) return new E2eeftpError(code, describeSystemError(system), { cause: error });
+    if (code !== undefined) {
+      const hint = code === 'E2EEFTP_NOT_PERMITTED' ? 'check its permissions on this machine' : undefined;
+      return new E2eeftpError(code, describeSystemError(system), { hint, cause: error });
+    }
     return new E2eeftpError('E2EEFTP_INTERNAL', error.message === '' ? error.name : error.message, { cause: error });
   }
   return new E2eeftpError('E2EEFTP_INTERNAL', String(error), { cause: error });

@@ -4,7 +4,7 @@ import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
 import { formatBytes, formatDuration, formatRate } from './human-units.js';
 import { createProgressDisplay, type ProgressDisplay } from './progress-display.js';
-import { reportError, toE2eeftpError } from './report-error.js';
+import { hinted, reportError, toE2eeftpError } from './report-error.js';
 import type { TransferOptions } from './transfer-options.js';
 
 /** What became of one file. */
@@ -56,6 +56,13 @@ interface Totals {
   firstFailure: number;
 }
 
+/** What to do about a name that is taken; asked to replace it, a server refuses for the sake of the key only. */
+const TAKEN: Readonly<Record<TransferOptions['overwrite'], string>> = {
+  refuse: 'choose another name, or --overwrite or --rename',
+  replace: 'your key may not replace it: choose another name, or --rename',
+  rename: 'choose another name',
+};
+
 /**
  * Runs the jobs in order. One that fails does not stop the others, unless the session itself is gone.
  * @returns the exit code: 0, that of the failure when nothing was moved, or 10 when some were moved and some not.
@@ -83,7 +90,8 @@ export async function runTransfers(
       tellMoved(context, job, totals.moved.at(-1) as Moved);
     } catch (thrown) {
       display.stop();
-      const error = toE2eeftpError(context.signal.aborted ? context.signal.reason : thrown);
+      const failure: unknown = context.signal.aborted ? context.signal.reason : thrown;
+      const error = toE2eeftpError(hinted(failure, 'E2EEFTP_EXISTS', TAKEN[options.overwrite]));
       const exitCode = reportError(output, error, jobs.length > 1 ? job.source : null);
       if (totals.failed.length === 0) totals.firstFailure = exitCode;
       totals.failed.push(job.source);

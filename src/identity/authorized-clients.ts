@@ -4,7 +4,7 @@
  * The file is read again when it has changed, so that an operator's edit counts from the next login on; the server's
  * `revocation.ts` carries it to the sessions that are open. When it can't be read any more nobody gets in: it fails closed.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { E2eeftpError } from '../errors.js';
 import type { Grant } from '../storage/grant.js';
 import { isSystemError, makePrivateDirectory, reason, withFileLock, writeAtomically } from './atomic-file.js';
@@ -13,6 +13,7 @@ import type { AuthorizedClient, LineWarning } from './authorized-clients-text.js
 import { hasControlCharacter, parseClientOptions } from './client-options.js';
 import { isFingerprint } from './fingerprint.js';
 import type { PublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 import { dirname } from 'node:path';
 
 /** Larger files are refused; about 100,000 keys fit. */
@@ -82,13 +83,13 @@ export class AuthorizedClients {
       const info = await stat(this.path, { bigint: true });
       const version = `${info.mtimeNs} ${info.ctimeNs} ${info.size} ${info.ino}`;
       if (version === this.#version) return;
-      if (info.size > BigInt(MAX_FILE)) throw new Error('the file is too large');
-      const { clients, warnings } = parseAuthorizedClients(await readFile(this.path, 'utf8'));
+      const { bytes, mode } = await readSmallFile(this.path, MAX_FILE);
+      const { clients, warnings } = parseAuthorizedClients(bytes.toString('utf8'));
       this.#clients = clients;
       this.#version = version;
       this.#revision += 1;
       for (const warning of warnings) this.#onWarning(warning);
-      if (process.platform !== 'win32' && (info.mode & 0o022n) !== 0n) {
+      if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
         this.#onWarning({ line: 0, message: 'the file can be changed by other users; run chmod go-w on it' });
       }
     } catch (error) {
@@ -183,10 +184,10 @@ function keyOf(line: string): PublicKey | undefined {
 
 async function readLines(path: string): Promise<{ lines: string[]; mode: number }> {
   try {
-    const info = await stat(path);
-    const lines = splitLines(await readFile(path, 'utf8'));
+    const { bytes, mode } = await readSmallFile(path, MAX_FILE);
+    const lines = splitLines(bytes.toString('utf8'));
     if (lines.at(-1) === '') lines.pop();
-    return { lines, mode: info.mode & 0o777 };
+    return { lines, mode: mode & 0o777 };
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return { lines: [], mode: 0o600 };
     throw new E2eeftpError('E2EEFTP_IO', `cannot read ${path}: ${reason(error)}`, { cause: error });

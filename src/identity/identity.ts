@@ -4,7 +4,7 @@
  * The key itself lives in native memory or in an ssh-agent. JavaScript sees its text form only while a file is read or
  * written.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { NativeIdentity, native, nativeSync, readPublicHalf } from '../native.js';
@@ -12,6 +12,7 @@ import { isSystemError, makePrivateDirectory, reason, writeAtomically } from './
 import { copySecret, openWithPassphrase } from './passphrase.js';
 import type { Passphrase, Secret } from './passphrase.js';
 import type { PublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 
 const MAX_KEY_FILE = 64 * 1024;
 
@@ -149,13 +150,8 @@ export async function isKeyFileExposed(path: string): Promise<boolean> {
  */
 export async function readKeyFile(path: string): Promise<Buffer> {
   try {
-    const info = await stat(path);
-    if (!info.isFile() || info.size > MAX_KEY_FILE) {
-      throw new E2eeftpError('E2EEFTP_KEY_FILE', `${path} is not a key file`);
-    }
-    return await readFile(path);
+    return (await readSmallFile(path, MAX_KEY_FILE)).bytes;
   } catch (error) {
-    if (E2eeftpError.is(error)) throw error;
     const hint = isSystemError(error, 'ENOENT') ? `make one with: e2eeftp keygen ${path}` : undefined;
     throw new E2eeftpError('E2EEFTP_KEY_FILE', `cannot read ${path}: ${reason(error)}`, { cause: error, hint });
   }

@@ -2,7 +2,6 @@
  * Which key each server had when it was last trusted: the file `known_servers`, one server a line,
  * `host:port KEY [comment]`, and lines that start with `#`. In place of `host:port` may stand its hash.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { E2eeftpError } from '../errors.js';
 import { isSystemError, makePrivateDirectory, reason, withFileLock, writeAtomically } from './atomic-file.js';
@@ -10,7 +9,11 @@ import { splitLines } from './authorized-clients-text.js';
 import { hashServerName, isHashedServerName, isHashOfServerName } from './hashed-server-name.js';
 import { parsePublicKey } from './public-key.js';
 import type { PublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 import { parseServerName, serverName } from './server-address.js';
+
+/** Larger files are refused; about 100,000 servers fit. */
+export const MAX_FILE: number = 16 * 1024 * 1024;
 
 /** In a comment: the number of the last statement about a new key that was followed. */
 const NOTED = /(?<!\S)rotation=(\d+)(?!\S)/g;
@@ -174,7 +177,8 @@ export class KnownServers {
 
   async #lines(): Promise<string[]> {
     try {
-      const lines = splitLines(await readFile(this.path, 'utf8'));
+      const { bytes } = await readSmallFile(this.path, MAX_FILE);
+      const lines = splitLines(bytes.toString('utf8'));
       if (lines.at(-1) === '') lines.pop();
       return lines;
     } catch (error) {

@@ -2,7 +2,6 @@
  * A server's key that changes: the old key signs a statement about the new one, and clients that know the old key follow
  * it. See `docs/PROTOCOL.md` §4.1 for the statement and `docs/THREATS.md` for what it can't do.
  */
-import { readFile } from 'node:fs/promises';
 import { E2eeftpError } from '../errors.js';
 import { extendRotation, nativeSync, readRotation } from '../native.js';
 import type { KeyRotation } from '../native.js';
@@ -10,6 +9,7 @@ import { isSystemError, reason, withFileLock, writeAtomically } from './atomic-f
 import { Identity, publicHalf, readKeyFile } from './identity.js';
 import type { Passphrase, Secret } from './passphrase.js';
 import type { PublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 
 const MAX_FILE = 16 * 1024;
 
@@ -29,12 +29,11 @@ export interface RotationFile {
 export async function readRotationFile(path: string): Promise<RotationFile | null> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readSmallFile(path, MAX_FILE)).bytes.toString('utf8');
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null;
     throw new E2eeftpError('E2EEFTP_KEY_FILE', `cannot read ${path}: ${reason(error)}`, { cause: error });
   }
-  if (text.length > MAX_FILE) throw new E2eeftpError('E2EEFTP_KEY_FILE', `${path} is too large`);
   try {
     return { text, steps: nativeSync(() => readRotation(text)) };
   } catch (error) {

@@ -1,14 +1,17 @@
 /**
  * A server's data directory: its identity, the public half for its clients, the list of who may log in, and the files.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { E2eeftpError } from '../errors.js';
-import { isSystemError, makePrivateDirectory, writeAtomically } from './atomic-file.js';
+import { isSystemError, makePrivateDirectory, reason, writeAtomically } from './atomic-file.js';
 import { Identity, isKeyFileExposed } from './identity.js';
 import type { Passphrase } from './passphrase.js';
 import { parsePublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 import { readRotationFile } from './rotation.js';
+
+/** Longest file with a public key, in bytes. */
+const MAX_KEY_FILE = 64 * 1024;
 
 /** Where the parts of a data directory are. */
 export interface ServerDataPaths {
@@ -101,10 +104,10 @@ async function loadOrMake(
 
 async function readOrNull(path: string): Promise<string | null> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readSmallFile(path, MAX_KEY_FILE)).bytes.toString('utf8');
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null;
-    throw error;
+    throw new E2eeftpError('E2EEFTP_KEY_FILE', `cannot read ${path}: ${reason(error)}`, { cause: error });
   }
 }
 

@@ -1,12 +1,12 @@
 /**
  * The one key a server must have, as a caller gave it: a fingerprint, a key, or a file that holds a key.
  */
-import { readFile } from 'node:fs/promises';
 import { E2eeftpError } from '../errors.js';
 import { reason } from './atomic-file.js';
 import { isFingerprint, looksLikeFingerprint } from './fingerprint.js';
-import { KnownServers } from './known-servers.js';
+import { KnownServers, MAX_FILE } from './known-servers.js';
 import { looksLikePublicKey, parsePublicKey } from './public-key.js';
+import { readSmallFile } from './read-small-file.js';
 
 /**
  * The fingerprints that `serverKey` allows for the server at `host:port`.
@@ -24,7 +24,7 @@ export async function resolveServerKey(serverKey: string, host: string, port: nu
   if (looksLikePublicKey(serverKey)) return [parsePublicKey(serverKey).fingerprint];
   let text: string;
   try {
-    text = await readFile(serverKey, 'utf8');
+    text = (await readSmallFile(serverKey, MAX_FILE)).bytes.toString('utf8');
   } catch (error) {
     throw new E2eeftpError('E2EEFTP_KEY_FILE', `cannot read ${serverKey}: ${reason(error)}`, { cause: error });
   }

@@ -48,14 +48,14 @@ test('a client has defaults and peers; a server has its settings at the top', (t
 });
 
 test('a path starts at the directory of its file, and ~/ is the home; a key and a fingerprint are no paths', (t) => {
-  const text = `[defaults]\nidentity = "k/a.key"\n[peers.a]\nidentity = "~/b.key"\nserver-key = "SHA256:x"\n`;
+  const text = `[defaults]\nidentity = "k/a.key"\n[peers.a]\nidentity = "~/b.key"\nserver-key = "SHA256:${'A'.repeat(43)}"\n`;
   const { values, peers } = parseConfig(
     `${text}[peers.b]\nserver-key = "c.pub"\nidentity = "/d"\n`,
     '/etc/e/config.toml',
   );
   t.deepEqual(values.get('identity')?.value, ['/etc/e/k/a.key']);
   t.deepEqual(peers.get('a')?.get('identity')?.value, [`${homedir()}/b.key`]);
-  t.is(peers.get('a')?.get('server-key')?.value, 'SHA256:x');
+  t.is(peers.get('a')?.get('server-key')?.value, `SHA256:${'A'.repeat(43)}`);
   t.is(peers.get('b')?.get('server-key')?.value, '/etc/e/c.pub');
   t.deepEqual(peers.get('b')?.get('identity')?.value, ['/d']);
 });
@@ -108,12 +108,36 @@ test('advice for what stands in the wrong place', (t) => {
   t.regex(hint('[defaults]\nhost = "x"'), /\[peers\.NAME\] only/);
   t.regex(hint('port = 1', 'client'), /\[defaults\]/);
   t.regex(hint('[peer.a]\nhost = "x"', 'client'), /did you mean 'peers'/);
+  t.regex(problems('\n[peer.a]\nhost = "x"', 'client')[0] ?? '', /^2:1: unknown key 'peer' → /);
   t.regex(hint('raed-only = true', 'server'), /did you mean 'read-only'/);
   t.regex(hint('[peers."-x"]\n'), /letters, digits/);
   t.regex(hint('zzz = 1', 'server'), /known here: .*read-only/);
   t.regex(hint('[defaults]\nconfig = "x"'), /known here/);
   t.regex(problems('peers = 1\n', 'client')[0] ?? '', /^1:1: peers: expected tables/);
   t.regex(problems('[peers]\na = 1\n')[0] ?? '', /^2:1: peers\.a: expected a table, found 1/);
+});
+
+test('a key of a server that is not whole is refused', (t) => {
+  const wrong = (value: string): number => problems(`[peers.a]\nserver-key = ${JSON.stringify(value)}\n`).length;
+  const key = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${'A'.repeat(43)}`;
+  const raw = `${'A'.repeat(43)}=`;
+  for (const good of [`SHA256:${'A'.repeat(43)}`, key, `${key} of the server`, raw, 'file.pub', 'ssh-ed25519.pub']) {
+    t.is(wrong(good), 0, good);
+  }
+  for (const bad of [
+    '',
+    'SHA256:',
+    `SHA256:${'A'.repeat(42)}`,
+    `SHA256:${'A'.repeat(44)}`,
+    `SHA256:${'A'.repeat(43)}=`,
+    'ssh-ed25519 ',
+    'ssh-ed25519 file.pub',
+    `ssh-ed25519 ${raw}`,
+    key.slice(0, -1),
+    `${key}A`,
+  ]) {
+    t.is(wrong(bad), 1, bad);
+  }
 });
 
 test('what is not TOML is told with its place; control characters and unsafe keys are refused', (t) => {
@@ -188,6 +212,7 @@ test('places are those of the parser, also in arrays, multi-line strings and inl
   t.is(at('a'), '1:1');
   t.is(at('b'), '4:1');
   t.is(places.of(['c']), undefined);
+  t.is(at('d.e'), '8:1', 'a table that only the headers of others name');
   t.is(at('d.e', 'f'), '8:1');
   t.is(at('d.e', 'f', 'g', 'h', 'i'), '9:2');
   t.is(at('d.e', 'f', 'unknown'), '8:1');

@@ -1,7 +1,9 @@
 /** Finds and reads the configuration file of a run. */
-import { open } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
+import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
 import { clientDirectory, E2eeftpError, isSystemError, serverDirectory } from '../../index.js';
+import { readSmallFile } from '../../identity/read-small-file.js';
 import { type ConfigFile, type ConfigKind, parseConfig } from './config-file.js';
 
 /** No configuration is longer, in bytes. */
@@ -39,7 +41,6 @@ export async function readConfig(path: string, options: ReadConfigOptions): Prom
     bytes = await readSome(path, options.warn);
   } catch (cause) {
     if (options.optional === true && isSystemError(cause, 'ENOENT')) return undefined;
-    if (E2eeftpError.is(cause)) throw cause;
     throw unreadable(path, reasonOf(cause), cause);
   }
   let text: string;
@@ -52,24 +53,13 @@ export async function readConfig(path: string, options: ReadConfigOptions): Prom
 }
 
 async function readSome(path: string, warn: (line: string) => void): Promise<Buffer> {
-  const handle = await open(path, 'r');
-  try {
-    const info = await handle.stat();
-    if (info.isDirectory()) throw unreadable(path, 'it is a directory');
-    if (info.isFile() && process.platform !== 'win32' && (info.mode & 0o022) !== 0) {
-      warn(`${path} can be changed by other users; run: chmod go-w ${path}`);
-    }
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of handle.createReadStream({ autoClose: false, highWaterMark: MAX_LENGTH })) {
-      length += (chunk as Buffer).length;
-      if (length > MAX_LENGTH) throw unreadable(path, `it is longer than ${MAX_LENGTH} bytes`);
-      chunks.push(chunk as Buffer);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    await handle.close();
+  // The one thing beside files that has its use here: no settings at all.
+  if ((await realpath(path)) === devNull) return Buffer.alloc(0);
+  const { bytes, mode } = await readSmallFile(path, MAX_LENGTH);
+  if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+    warn(`${path} can be changed by other users; run: chmod go-w ${path}`);
   }
+  return bytes;
 }
 
 /** `ENOENT: no such file or directory, open '/a'` without its ends. */

@@ -41,7 +41,8 @@ function readEnvironment({ environment, type }: Setting, text: string): unknown 
       .map((item) => type.parse(item));
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
-    throw new InvalidArgumentError(`${environment} is not valid. ${error.message}`);
+    const shown = CONTROL.test(text) || text.length > 40 ? '' : ` '${text}'`;
+    throw new InvalidArgumentError(`${environment}${shown} is not valid. ${error.message}`);
   }
 }
 

@@ -43,7 +43,8 @@ export class TomlPlaces {
       const { table, end } = statement;
       if (lines[start]?.[column] === '[') {
         header = onlyPath(table);
-        this.#keep(header, place);
+        // The tables above it need no header of their own: they are where they are first named.
+        for (let length = 1; length <= header.length; length += 1) this.#keep(header.slice(0, length), place);
       } else {
         this.#keepAll(table, header, place);
       }

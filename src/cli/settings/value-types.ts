@@ -40,12 +40,20 @@ export const identities: ValueType = {
   isPath: (value) => !/^agent(:|$)/.test(value),
 };
 
+/** What means to be a fingerprint or a key line, and what is a whole one; a key line may end with a comment. */
+const KEY_START = /^SHA256:|^ssh-ed25519\s|^[A-Za-z0-9+/]{43}=$/;
+const WHOLE_KEY =
+  /^SHA256:[A-Za-z0-9+/]{43}$|^ssh-ed25519\s+AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}(\s.*)?$|^[A-Za-z0-9+/]{43}=$/;
+
 /** A fingerprint, a public key, or the path of a file that holds one. */
 export const serverKey: ValueType = {
   ...file,
-  expects: 'SHA256:… , a public key, or the path of a file with one',
-  // A key line has a blank in it, or is 32 bytes in base64.
-  isPath: (value) => !/^SHA256:|^ssh-ed25519 |^[A-Za-z0-9+/]{43}=$/.test(value),
+  expects: 'a whole SHA256:… , a public key, or the path of a file with one',
+  isPath: (value) => !KEY_START.test(value),
+  parse(value) {
+    if (value !== '' && KEY_START.test(value) === WHOLE_KEY.test(value)) return value;
+    throw new InvalidArgumentError('Give a whole SHA256:… , a public key, or the path of a file with one.');
+  },
 };
 
 /** `true` or `false`; in the environment also 1, yes, on, 0, no, off and nothing. */

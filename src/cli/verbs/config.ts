@@ -108,7 +108,8 @@ async function show(context: CliContext, operands: string[], options: OptionValu
   const kind = asked ?? file?.kind ?? 'client';
   checkBoth(kind, options);
   if (peer !== undefined && file?.peers.has(peer) !== true) {
-    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `${path} has no peer '${peer}'`);
+    const what = file === undefined ? `there is no file ${path}, and so` : `${path} has`;
+    throw new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', `${what} no peer '${peer}'`);
   }
   const settings = new Settings({ command: given.command, env, kind, file });
   const defaults = derivedDefaults(settings, env);

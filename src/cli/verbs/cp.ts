@@ -5,7 +5,7 @@ import type { CliContext, Verb } from '../context.js';
 import { formatBytes, formatDuration } from '../human-units.js';
 import { withClient } from '../open-client.js';
 import { createProgressDisplay } from '../progress-display.js';
-import { readRemoteOperands, sourceName } from '../remote-operands.js';
+import { readRemoteOperands, sourceName, withTakenHint } from '../remote-operands.js';
 import { finalName, requireDirectory } from '../remote-target.js';
 import { runEach } from '../run-each.js';
 import { showWork } from '../show-work.js';
@@ -32,7 +32,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       const copied = await client
         .copy(from.path, to, { overwrite, recursive, ...showWork(context, display) })
         .catch((error: unknown) => {
-          throw recursive ? error : withHint(error);
+          throw withTakenHint(recursive ? error : withHint(error), from.path, to, overwrite);
         })
         .finally(() => display.stop());
       const { files, directories, links, bytes, seconds } = copied;

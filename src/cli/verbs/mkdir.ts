@@ -1,10 +1,26 @@
 /** `e2eeftp mkdir`: makes directories on a server. */
 import type { Command, OptionValues } from 'commander';
-import { displayName } from '../../index.js';
+import { type Client, displayName, E2eeftpError } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { runEach } from '../run-each.js';
 import { parseRemote } from './ls.js';
+
+/**
+ * Makes a directory and what is missing above it.
+ * @returns whether it was not there already. The server does not tell, so it is first asked for this one directory only.
+ */
+async function makeWithParents(client: Client, path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.mkdir(path, { signal });
+    return true;
+  } catch (error) {
+    const isThere = E2eeftpError.is(error, 'E2EEFTP_EXISTS');
+    if (!isThere && !E2eeftpError.is(error, 'E2EEFTP_NOT_FOUND')) throw error;
+    await client.mkdir(path, { parents: true, signal });
+    return !isThere;
+  }
+}
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { output, signal } = context;
@@ -16,9 +32,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       const address = addresses[index];
       if (address === undefined) return;
       const client = await clients.open(address);
-      await client.mkdir(address.path, { parents, signal });
-      if (output.json) output.event({ type: 'result', verb: 'mkdir', result: { path: address.path, made: true } });
-      else output.note(`made ${displayName(operand)}`);
+      const { path } = address;
+      let made = true;
+      if (parents) made = await makeWithParents(client, path, signal);
+      else await client.mkdir(path, { signal });
+      if (output.json) output.event({ type: 'result', verb: 'mkdir', result: { path, made } });
+      else output.note(made ? `made ${displayName(operand)}` : `${displayName(operand)} is there already`);
     });
   } finally {
     await clients.close();

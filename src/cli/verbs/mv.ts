@@ -3,7 +3,7 @@ import { type Command, Option, type OptionValues } from 'commander';
 import { displayName } from '../../index.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
-import { readRemoteOperands, sourceName } from '../remote-operands.js';
+import { readRemoteOperands, sourceName, withTakenHint } from '../remote-operands.js';
 import { finalName, requireDirectory } from '../remote-target.js';
 import { runEach } from '../run-each.js';
 
@@ -18,7 +18,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       const from = sources[index]?.address;
       if (from === undefined) return;
       const { path: to } = await finalName(client, wanted, sourceName(from), signal);
-      await client.move(from.path, to, { overwrite, signal });
+      await client.move(from.path, to, { overwrite, signal }).catch((error: unknown) => {
+        throw withTakenHint(error, from.path, to, overwrite);
+      });
       if (output.json) {
         output.event({ type: 'result', verb: 'mv', result: { from: from.path, to, moved: true } });
       } else {
