@@ -47,6 +47,7 @@ pub const COMPARISONS: &[Comparison] = &[
     // The tag of the record is the first verdict.
     Comparison { name: "Finished of the server", decisions: 2, prepare: server_finished },
     Comparison { name: "Finished of the client", decisions: 2, prepare: client_finished },
+    Comparison { name: "code of a classic piece", decisions: 1, prepare: classic_code },
 ];
 
 /// Comparisons that leak, to see that they are found.
@@ -69,6 +70,15 @@ fn join_binder(place: Place) -> Box<dyn FnOnce() -> bool> {
         make_secret(&mut secret);
         joined::answer(hello, &secret).is_ok()
     })
+}
+
+/// The receiver of a piece in the old wire format compares its code with the one that it computes.
+/// Secret is the code that was received.
+fn classic_code(place: Place) -> Box<dyn FnOnce() -> bool> {
+    let (opener, mut code) = joined::classic_piece();
+    place.spoil(&mut code);
+    make_secret(&mut code);
+    Box::new(move || opener.finish(&code).is_ok())
 }
 
 /// The client compares the Finished in M4 with its own. Secret is the code that was received: only

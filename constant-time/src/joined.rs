@@ -1,6 +1,7 @@
 //! A connection that joins a session, without chance, and somebody who knows its secrets and can
 //! send a wrong Finished under the right keys.
 
+use e2eeftp_core::classic;
 use e2eeftp_core::handshake::{
     ClientHello, ClientSettings, ExpectClientAuth, ExpectServerAuth, ExpectServerHello, Join,
     SERVER_HELLO_RECORD_LEN, ServerSettings, Suites, read_client_hello, start_client,
@@ -41,6 +42,22 @@ pub fn hear(m1: &[u8]) -> ClientHello {
 pub fn answer(hello: ClientHello, secret: &[u8; 48]) -> Result<(ExpectClientAuth, Vec<u8>), Error> {
     let signer = IdentityKey::generate(&mut Counter(2)).expect("the source does not fail");
     hello.respond(&signer, Some(secret), 0, &mut Counter(3))
+}
+
+/// The opener of an empty piece of the old wire format before it checks the code, and that code.
+pub fn classic_piece() -> (classic::PieceOpener, [u8; classic::MAC_LEN]) {
+    let identity = |seed| IdentityKey::generate(&mut Counter(seed)).expect("a key");
+    let (client, hello) =
+        classic::ClientStart::new(&identity(4), &mut Counter(5)).expect("a client can start");
+    let hello = classic::ClientHello::read(&hello).expect("it is genuine");
+    let (keys, answer) = hello.respond(&identity(6), &mut Counter(7)).expect("a server answers");
+    let (sealer, iv) = classic::PieceSealer::new(keys, &mut Counter(8)).expect("a sealer");
+    let end = sealer.finish(&[]).expect("nothing is left over");
+    let keys = client.handle(&answer).expect("it is genuine").keys;
+    let mut opener = classic::PieceOpener::new(keys, classic::MIN_SEALED_LEN, &iv).expect("fits");
+    let (block, code) = end.split_at(classic::BLOCK_LEN);
+    opener.open(&mut block.to_vec()).expect("one block");
+    (opener, code.try_into().expect("the rest is the code"))
 }
 
 /// Both ends before the client checks M4, and M4 with its Finished spoiled at `place`.
