@@ -145,7 +145,7 @@ export function check(stage: Stage, messages: readonly Message[], isJoin: boolea
   const { side, secret, transcript } = stage;
   const types = MESSAGES[side];
   const found = messages.map(({ type }) => type);
-  const hasRotated = side === 'server' && !isJoin && found[2] === MESSAGES.server.rotation;
+  const hasRotated = side === 'server' && found[2] === MESSAGES.server.rotation;
   const optional = hasRotated ? [MESSAGES.server.rotation] : [];
   const expected = isJoin ? [types.finished] : [types.id, types.signature, ...optional, types.finished];
   if (found.join() !== expected.join()) throw new ProtocolFault('messages out of order');

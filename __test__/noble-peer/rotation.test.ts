@@ -226,6 +226,8 @@ test('statements that do not hold', async (t) => {
     await assertNobodyFollows(t, what, old, { identity, rotation });
     t.throws(() => readRotation(rotation, here), { instanceOf: ProtocolFault }, what);
   }
+  const weak = values['an old key of small order'] ?? new Uint8Array();
+  t.throws(() => readRotation(weak, here), { message: 'a point of small order' });
   // The same forger is believed when it does it right.
   const genuine = [right, encodeStatement(old, here, HIGHEST), concat(toMiddle, encodeStatement(middle, here, 6))];
   for (const rotation of genuine) {
