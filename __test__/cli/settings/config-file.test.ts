@@ -146,7 +146,7 @@ test('what is not TOML is told with its place; control characters and unsafe key
   t.regex(problems('[defaults]\nidentity = "a\\u001b[2J"')[0] ?? '', /^2:1: defaults\.identity: .*control character/);
   t.notRegex(problems('[defaults]\nidentity = "a\\u001b[2J"')[0] ?? '', /\p{Cc}/u);
   t.is(problems('__proto__ = 1', 'server').length, 1);
-  t.is(problems('[peers.__proto__]\nhost = "x"').length, 1);
+  t.regex(problems('[peers.__proto__]\nhost = "x"').join('\n'), /^1:\d+: .* → no key, .* __proto__/);
   t.is(problems(`listen = ${'['.repeat(40)}${']'.repeat(40)}`).length, 1);
 });
 

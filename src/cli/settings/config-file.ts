@@ -168,7 +168,11 @@ export function parseConfig(text: string, path: string, kind?: ConfigKind): Conf
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const message = (error.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '');
-    const problem = problemAt(path, error, message, 'this is not TOML; see https://toml.io');
+    // The parser accepts no key that means something else to JavaScript.
+    const hint = message.endsWith('unsafe property')
+      ? 'no key, table or peer can have the name __proto__ or constructor'
+      : 'this is not TOML; see https://toml.io';
+    const problem = problemAt(path, error, message, hint);
     throw new AggregateError([problem], problem.message, { cause: error });
   }
   const is = kind ?? kindOf(document, path);
