@@ -43,7 +43,6 @@ export type {
   NativeBodyResult as BodyResult,
   NativeClassicLine,
   NativeGrant,
-  NativeMetadata,
   NativeRotation as KeyRotation,
   PublicKeyInfo,
 } from '../index.js';
