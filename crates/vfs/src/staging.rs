@@ -20,7 +20,7 @@ use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged}
 use crate::writeback::Writeback;
 
 /// A sweep can catch a new file between its creation and its lock; then the next name is tried.
-const MAX_CREATE_TRIES: u32 = 16;
+const MAX_CREATE_TRIES: u32 = 64;
 
 /// See [`Staged`].
 #[derive(Debug)]

@@ -163,11 +163,11 @@ async fn a_stranger_that_is_slow() {
     for index in 0..20 {
         strangers.spawn(async move {
             if index % 2 == 0 {
-                slow(hello(), TcpStream::connect(address).await.unwrap()).await
+                slow(hello(), TcpStream::connect(address).await.unwrap()).await;
             } else {
                 let half_open = HalfOpen::new(address, OsRandom::new()).await;
                 let (stream, m5, _) = half_open.m5();
-                slow(m5, stream).await
+                slow(m5, stream).await;
             }
         });
     }
