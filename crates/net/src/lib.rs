@@ -9,6 +9,7 @@
 //! takes the socket off the runtime and runs on one blocking thread, because every thread hop for a
 //! unit of data costs more than the encryption (`docs/ARCHITECTURE.md`, "Concurrency and memory").
 
+mod accept;
 mod address_limiter;
 mod agent;
 mod body;

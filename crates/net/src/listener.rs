@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use e2eeftp_core as core;
 use e2eeftp_core::Misuse;
 use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
 use e2eeftp_core::identity::{IdentityKey, PublicKey, RotationChain};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::Acceptor;
 use crate::error::{Error, Result};
 use crate::handshake::{client_proof, refuse, server_until_answered};
 use crate::limits::ServerLimits;
@@ -23,10 +23,6 @@ use crate::session::{Session, SessionSettings};
 
 /// Proved peers that wait for the caller's verdict.
 pub(crate) const MAX_WAITING: usize = 256;
-/// Length of the kernel's queue of connections not yet accepted.
-const BACKLOG: u32 = 1024;
-/// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket with its handshakes.
 ///
@@ -126,8 +122,8 @@ impl Listener {
         settings: ServerSettings,
         places: Arc<Places>,
     ) -> Result<Self> {
-        let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
-        let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
+        let acceptor = Acceptor::bind(address)?;
+        let address = acceptor.address();
         let shared = Arc::new(Shared {
             identity,
             settings,
@@ -138,8 +134,10 @@ impl Listener {
             failed: AtomicU64::new(0),
         });
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        let accepting = accept_loop(listener, Arc::clone(&shared), sender);
-        tokio::spawn(accepting);
+        let (closed, accepting) = (shared.closed.clone(), Arc::clone(&shared));
+        tokio::spawn(acceptor.run(closed, move |stream, address| {
+            arrived(stream, address, &accepting, &sender);
+        }));
         Ok(Self { address, incoming: Mutex::new(receiver), shared })
     }
 
@@ -227,40 +225,23 @@ impl Incoming {
     }
 }
 
-pub(crate) fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    if address.is_ipv6() {
-        // IPv4 has an address of its own, so that both can be listened on side by side.
-        socket2::SockRef::from(&socket).set_only_v6(true)?;
-    }
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shared.closed.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, address)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        shared.accepted.fetch_add(1, Ordering::Relaxed);
-        if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
-            let handshake =
-                run_handshake(stream, address, Arc::clone(&shared), slot, sender.clone());
-            tokio::spawn(async move {
-                handshake.await;
-                drop(half_open);
-            });
-        } else {
-            shared.refused.fetch_add(1, Ordering::Relaxed);
-            turn_away_busy(stream, &shared);
-        }
+/// Starts the handshake of a connection that has just come, or turns it away.
+fn arrived(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: &Arc<Shared>,
+    sender: &mpsc::Sender<Incoming>,
+) {
+    shared.accepted.fetch_add(1, Ordering::Relaxed);
+    if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
+        let handshake = run_handshake(stream, address, Arc::clone(shared), slot, sender.clone());
+        tokio::spawn(async move {
+            handshake.await;
+            drop(half_open);
+        });
+    } else {
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        turn_away_busy(stream, shared);
     }
 }
 
