@@ -16,6 +16,7 @@ mod body;
 mod buffer;
 pub mod classic;
 mod connect;
+mod connection;
 mod error;
 mod handshake;
 mod job;

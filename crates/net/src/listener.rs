@@ -19,7 +19,7 @@ use crate::handshake::{client_proof, refuse, server_until_answered};
 use crate::limits::ServerLimits;
 use crate::network::Network;
 use crate::places::{Places, Taken};
-use crate::session::{Session, SessionSettings};
+use crate::session::Session;
 
 /// Proved peers that wait for the caller's verdict.
 pub(crate) const MAX_WAITING: usize = 256;
@@ -209,13 +209,9 @@ impl Incoming {
 
     /// Lets the peer in. The caller sends the first control message.
     pub fn accept(self) -> Session {
-        let settings = SessionSettings {
-            stall_timeout: self.shared.places.limits().stall_timeout,
-            keep_alive: self.shared.places.limits().keep_alive,
-            pumps: self.shared.places.pumps(),
-            slot: Some(self.slot),
-        };
-        Session::new(self.stream, self.proved.into_established(), self.address, settings)
+        let settings = self.shared.places.connection_settings();
+        let established = self.proved.into_established();
+        Session::new(self.stream, established, self.address, settings, vec![self.slot])
     }
 
     /// Turns the peer away with the one refusal there is, the same as for a bad signature.
