@@ -131,7 +131,7 @@ async fn log_in(
         .await
         .map_err(|_| Error::Timeout("the server takes no data"))?
         .map_err(|error| Error::from_socket("handshake", error))?;
-    Ok(Session::new(stream, established, address, client_settings(limits), Vec::new()))
+    Ok(Session::new(stream, established, address, client_settings(limits), Vec::new(), None))
 }
 
 pub(crate) fn client_settings(limits: &ClientLimits) -> ConnectionSettings {

@@ -1,12 +1,13 @@
 //! Accepts connections, runs their handshakes side by side, and hands proved peers to the caller.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use e2eeftp_core as core;
 use e2eeftp_core::Misuse;
-use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
+use e2eeftp_core::crypto::OsRandom;
+use e2eeftp_core::handshake::{ClientProved, Established, Refusal, ServerSettings};
 use e2eeftp_core::identity::{IdentityKey, PublicKey, RotationChain};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
@@ -16,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::accept::Acceptor;
 use crate::error::{Error, Result};
 use crate::handshake::{client_proof, refuse, server_until_answered};
+use crate::join_ids::{ExpectedLane, JoinIds};
+use crate::lane_offer::LaneSource;
 use crate::limits::ServerLimits;
 use crate::network::Network;
 use crate::places::{Places, Taken};
@@ -41,6 +44,8 @@ struct Shared {
     settings: ServerSettings,
     /// Shared with the listeners beside this one.
     places: Arc<Places>,
+    /// Likewise: a lane may reach its server at any of its addresses.
+    join_ids: Arc<JoinIds>,
     closed: CancellationToken,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -102,18 +107,27 @@ impl Listener {
             return Err(core::Error::from(Misuse::Rotation).into());
         }
         let settings = ServerSettings { rotation, ..ServerSettings::default() };
-        Self::start(address, identity, settings, Arc::new(Places::new(limits)))
+        let join_ids = JoinIds::new(&mut OsRandom::new())?;
+        let (places, join_ids) = (Arc::new(Places::new(limits)), Arc::new(join_ids));
+        Self::start(address, identity, settings, places, join_ids)
     }
 
     /// Binds a further address for the same identity, under the same limits: what is open, under
-    /// way or moving through one of the listeners counts for all. Each is closed on its own.
+    /// way or moving through one of the listeners counts for all, and a session through one may
+    /// have lanes through another. Each is closed on its own.
     ///
     /// # Errors
     /// As [`Listener::bind`].
     pub fn bind_beside(&self, address: SocketAddr) -> Result<Self> {
         let shared = &self.shared;
         let (identity, places) = (Arc::clone(&shared.identity), Arc::clone(&shared.places));
-        Self::start(address, identity, shared.settings.clone(), places)
+        Self::start(
+            address,
+            identity,
+            shared.settings.clone(),
+            places,
+            Arc::clone(&shared.join_ids),
+        )
     }
 
     fn start(
@@ -121,6 +135,7 @@ impl Listener {
         identity: Arc<IdentityKey>,
         settings: ServerSettings,
         places: Arc<Places>,
+        join_ids: Arc<JoinIds>,
     ) -> Result<Self> {
         let acceptor = Acceptor::bind(address)?;
         let address = acceptor.address();
@@ -128,6 +143,7 @@ impl Listener {
             identity,
             settings,
             places,
+            join_ids,
             closed: CancellationToken::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -209,9 +225,16 @@ impl Incoming {
 
     /// Lets the peer in. The caller sends the first control message.
     pub fn accept(self) -> Session {
-        let settings = self.shared.places.connection_settings();
-        let established = self.proved.into_established();
-        Session::new(self.stream, established, self.address, settings, vec![self.slot])
+        let Shared { places, join_ids, .. } = &*self.shared;
+        let lanes = LaneSource::new(Arc::clone(join_ids), places.limits().join_id_lifetime);
+        Session::new(
+            self.stream,
+            self.proved.into_established(),
+            self.address,
+            places.connection_settings(),
+            vec![self.slot],
+            Some(lanes),
+        )
     }
 
     /// Turns the peer away with the one refusal there is, the same as for a bad signature.
@@ -252,6 +275,8 @@ fn turn_away_busy(stream: TcpStream, shared: &Shared) {
     }
 }
 
+/// Runs a handshake to its end. A peer goes to the caller for its verdict, a lane to its session,
+/// and all else gets the one refusal.
 async fn run_handshake(
     mut stream: TcpStream,
     address: SocketAddr,
@@ -259,34 +284,58 @@ async fn run_handshake(
     slot: OwnedSemaphorePermit,
     sender: mpsc::Sender<Incoming>,
 ) {
-    let proving = async {
-        let late = |_| Error::Timeout("the handshake took too long");
-        stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
-        let answering = server_until_answered(&mut stream, &shared.settings, &*shared.identity);
-        let answered =
-            timeout(shared.places.limits().handshake_timeout, answering).await.map_err(late)??;
-        let proof = client_proof(&mut stream, answered);
-        timeout(shared.places.limits().proof_timeout, proof).await.map_err(late)?
-    };
     let proved = tokio::select! {
         biased;
         () = shared.closed.cancelled() => Err(Error::ShuttingDown),
-        proved = proving => proved,
+        proved = prove(&mut stream, address.ip(), &shared) => proved,
     };
-    let proved = proved.ok().and_then(|proved| {
-        let client_key = proved.client_key().cloned()?;
-        Some((proved, client_key))
-    });
-    let Some((proved, client_key)) = proved else {
-        shared.failed.fetch_add(1, Ordering::Relaxed);
-        return refuse(stream, Refusal::General).await;
-    };
-    let incoming =
-        Incoming { stream, proved, client_key, address, shared: Arc::clone(&shared), slot };
-    tokio::select! {
-        biased;
-        () = shared.closed.cancelled() => {}
-        // Fails only when the listener is gone; the peer then sees the connection close.
-        _ = sender.send(incoming) => {}
+    match proved {
+        Ok(Proved::Peer(proved, client_key)) => {
+            let shared = Arc::clone(&shared);
+            let closed = shared.closed.clone();
+            let incoming = Incoming { stream, proved, client_key, address, shared, slot };
+            tokio::select! {
+                biased;
+                () = closed.cancelled() => {}
+                // Fails only when the listener is gone; the peer then sees the connection close.
+                _ = sender.send(incoming) => {}
+            }
+        }
+        Ok(Proved::Lane(established, lane)) => {
+            let settings = shared.places.connection_settings();
+            lane.arrive(stream, established, address, settings, slot).await;
+        }
+        Err(_) => {
+            shared.failed.fetch_add(1, Ordering::Relaxed);
+            refuse(stream, Refusal::General).await;
+        }
     }
+}
+
+/// What a handshake has come to.
+enum Proved {
+    Peer(ClientProved, PublicKey),
+    Lane(Established, ExpectedLane),
+}
+
+async fn prove(stream: &mut TcpStream, from: IpAddr, shared: &Shared) -> Result<Proved> {
+    let late = |_| Error::Timeout("the handshake took too long");
+    let limits = shared.places.limits();
+    stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
+    let answering =
+        server_until_answered(stream, &shared.settings, &*shared.identity, &shared.join_ids, from);
+    let (answered, lane) = timeout(limits.handshake_timeout, answering).await.map_err(late)??;
+    let proof = client_proof(stream, answered);
+    let Some(lane) = lane else {
+        let proved = timeout(limits.proof_timeout, proof).await.map_err(late)??;
+        let key = proved.client_key().cloned().ok_or(Error::Protocol("no identity was proved"))?;
+        return Ok(Proved::Peer(proved, key));
+    };
+    // Nobody has to be waited for who would touch a key.
+    let proved = tokio::select! {
+        biased;
+        () = lane.session_ended() => return Err(Error::Closed),
+        proved = timeout(limits.handshake_timeout, proof) => proved.map_err(late)??,
+    };
+    Ok(Proved::Lane(proved.into_established(), lane))
 }

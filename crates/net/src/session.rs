@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::body::{BodyReader, BodyWriter};
 use crate::connection::{Connection, ConnectionSettings};
 use crate::error::{Error, Result};
+use crate::lane_offer::LaneSource;
 use crate::link::Link;
 use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
 use crate::transfer::Transfer;
@@ -35,6 +36,8 @@ struct Shared {
     exporter: Exporter,
     session_id: [u8; 16],
     address: SocketAddr,
+    /// On the server's end only.
+    lanes: Option<LaneSource>,
 }
 
 /// Which way a body goes, as this side sees it.
@@ -45,22 +48,31 @@ enum Direction {
 }
 
 impl Session {
-    /// `places` are given back when the session has ended.
+    /// `places` are given back when the session has ended; the server's end has `lanes`.
     pub(crate) fn new(
         stream: TcpStream,
         established: Established,
         address: SocketAddr,
         settings: ConnectionSettings,
         places: Vec<OwnedSemaphorePermit>,
+        lanes: Option<LaneSource>,
     ) -> Self {
         let Established { sealer, opener, exporter, session_id, .. } = established;
         let link = Link::new(stream, sealer, opener, CancellationToken::new());
         let connection = Connection::new(link, settings, places);
-        Self { shared: Arc::new(Shared { connection, exporter, session_id, address }) }
+        Self { shared: Arc::new(Shared { connection, exporter, session_id, address, lanes }) }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.shared.connection
+    }
+
+    pub(crate) fn exporter(&self) -> &Exporter {
+        &self.shared.exporter
+    }
+
+    pub(crate) fn lane_source(&self) -> Option<&LaneSource> {
+        self.shared.lanes.as_ref()
     }
 
     /// The random name of this session, the same on both sides.
