@@ -106,6 +106,8 @@ pub enum Misuse {
     Derivation,
     /// A change of the server's key that leads to another key than the signer's, or to no new one.
     Rotation,
+    /// Only the server hands out join ids, and only the client uses them.
+    Role,
 }
 
 /// What is wrong with a key in text form.
@@ -230,6 +232,7 @@ impl fmt::Display for Misuse {
             Self::NoSuite => "no cipher suite is enabled",
             Self::Derivation => "a derivation input or output is too long",
             Self::Rotation => "the change of the server's key does not fit the signer",
+            Self::Role => "this is for the other side of a session",
         })
     }
 }

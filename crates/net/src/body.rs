@@ -12,11 +12,11 @@ use e2eeftp_core::transfer::{End, Reason};
 use tokio::time::timeout;
 
 use crate::buffer::{data_record_len, record_content};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::link::Message;
 use crate::pump::BodyResult;
-use crate::session::Shared;
 
 /// The sending side of a streamed body.
 ///
@@ -24,7 +24,7 @@ use crate::session::Shared;
 /// peer waiting until its stall limit.
 #[derive(Debug)]
 pub struct BodyWriter {
-    shared: Arc<Shared>,
+    connection: Arc<Connection>,
     stream: u32,
     hasher: RootHasher,
     sent: u64,
@@ -39,7 +39,7 @@ pub struct BodyWriter {
 /// The receiving side of a streamed body.
 #[derive(Debug)]
 pub struct BodyReader {
-    shared: Arc<Shared>,
+    connection: Arc<Connection>,
     stream: u32,
     hasher: RootHasher,
     received: u64,
@@ -56,9 +56,9 @@ enum State {
 }
 
 impl BodyWriter {
-    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, stream: u32) -> Self {
         Self {
-            shared,
+            connection,
             stream,
             hasher: RootHasher::new(),
             sent: 0,
@@ -74,7 +74,7 @@ impl BodyWriter {
     /// [`Error::PeerStopped`] when the receiver wants no more (the body is then over and the peer
     /// has been told so), [`Error::Closed`] when the body is over; connection errors.
     pub async fn write(&mut self, piece: &[u8]) -> Result<()> {
-        let full = record_content(&self.shared.link.writer().await?.sealer);
+        let full = record_content(&self.connection.link.writer().await?.sealer);
         for content in piece.chunks(full) {
             self.check_stop().await?;
             self.hasher.update(content);
@@ -86,7 +86,7 @@ impl BodyWriter {
 
     /// How long the receiver may be left without a sign: see [`BodyWriter::keep_alive`].
     pub fn keep_alive_interval(&self) -> Duration {
-        self.shared.settings.keep_alive
+        self.connection.settings.keep_alive
     }
 
     /// Tells the receiver that the sender is still there, where it has heard nothing for
@@ -95,7 +95,7 @@ impl BodyWriter {
     /// # Errors
     /// As [`BodyWriter::write`].
     pub async fn keep_alive(&mut self) -> Result<bool> {
-        if self.state == State::Over || self.shared.link.is_dead() {
+        if self.state == State::Over || self.connection.link.is_dead() {
             return Ok(false);
         }
         if self.last.elapsed() >= self.keep_alive_interval() {
@@ -163,7 +163,7 @@ impl BodyWriter {
         ) -> std::result::Result<(), e2eeftp_core::Error>,
     ) -> Result<()> {
         self.check_open()?;
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &*self.connection;
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
             seal(sealer, self.stream, out)
@@ -186,8 +186,8 @@ impl BodyWriter {
     async fn check_stop(&mut self) -> Result<()> {
         self.check_open()?;
         let message = {
-            let mut reader = self.shared.link.reader().await?;
-            self.shared.link.try_receive(&mut reader)?
+            let mut reader = self.connection.link.reader().await?;
+            self.connection.link.try_receive(&mut reader)?
         };
         match message {
             None | Some(Message { kind: InnerType::KeyUpdate, .. }) => Ok(()),
@@ -200,7 +200,7 @@ impl BodyWriter {
                 Err(Error::PeerStopped(reason))
             }
             Some(Message { kind, .. }) => {
-                self.shared.link.destroy();
+                self.connection.link.destroy();
                 Err(match kind {
                     InnerType::Close => Error::Closed,
                     _ => Error::Protocol("only Stop may answer a running body"),
@@ -211,9 +211,9 @@ impl BodyWriter {
 }
 
 impl BodyReader {
-    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, stream: u32) -> Self {
         Self {
-            shared,
+            connection,
             stream,
             hasher: RootHasher::new(),
             received: 0,
@@ -254,7 +254,7 @@ impl BodyReader {
                     return Err(Error::PeerAborted(Reason::from_wire(&message.content)?));
                 }
                 _ => {
-                    self.shared.link.destroy();
+                    self.connection.link.destroy();
                     return Err(Error::Protocol("a record that does not belong to a body"));
                 }
             }
@@ -291,13 +291,13 @@ impl BodyReader {
             .await
             .unwrap_or(Err(Error::Timeout("the peer did not wind the body up")));
         if drained.is_err() {
-            self.shared.link.destroy();
+            self.connection.link.destroy();
         }
         drained
     }
 
     async fn send_stop(&self, reason: Reason) -> Result<()> {
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &*self.connection;
         let head = Head { kind: InnerType::Stop, flags: 0, stream: self.stream };
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
@@ -307,7 +307,7 @@ impl BodyReader {
     }
 
     async fn receive(&self) -> Result<Message> {
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &*self.connection;
         let idle: Duration = settings.stall_timeout;
         let mut reader = link.reader().await?;
         loop {

@@ -9,15 +9,20 @@
 //! takes the socket off the runtime and runs on one blocking thread, because every thread hop for a
 //! unit of data costs more than the encryption (`docs/ARCHITECTURE.md`, "Concurrency and memory").
 
+mod accept;
 mod address_limiter;
 mod agent;
 mod body;
 mod buffer;
 pub mod classic;
 mod connect;
+mod connection;
 mod error;
 mod handshake;
 mod job;
+mod join_ids;
+mod lane;
+mod lane_offer;
 mod limits;
 mod link;
 mod listener;
@@ -32,7 +37,9 @@ pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};
 pub use job::hash_source;
-pub use limits::{ClientLimits, ServerLimits};
+pub use lane::Lane;
+pub use lane_offer::LaneOffer;
+pub use limits::{ClientLimits, MAX_LANES, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
 pub use pump::{BodyResult, PumpSettings, receive_body, send_body};

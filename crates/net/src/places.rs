@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::address_limiter::{AddressLimiter, AddressPermit};
+use crate::connection::ConnectionSettings;
 use crate::limits::ServerLimits;
 
 /// Peers that are being turned away politely at once.
@@ -80,6 +81,12 @@ impl Places {
     /// The places of file pumps.
     pub(crate) fn pumps(&self) -> Arc<Semaphore> {
         Arc::clone(&self.pumps)
+    }
+
+    /// What a connection of this server gets.
+    pub(crate) fn connection_settings(&self) -> ConnectionSettings {
+        let ServerLimits { stall_timeout, keep_alive, .. } = self.limits;
+        ConnectionSettings { stall_timeout, keep_alive, pumps: self.pumps() }
     }
 
     /// Connections that are open now, handshakes included.

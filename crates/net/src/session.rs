@@ -1,24 +1,22 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use e2eeftp_core::crypto::on_clean_stack;
 use e2eeftp_core::handshake::Established;
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_vfs::{Source, Staged};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::{BodyReader, BodyWriter};
+use crate::connection::{Connection, ConnectionSettings};
 use crate::error::{Error, Result};
-use crate::limits::LINGER;
+use crate::lane_offer::LaneSource;
 use crate::link::Link;
 use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
 use crate::transfer::Transfer;
@@ -29,30 +27,17 @@ use crate::transfer::Transfer;
 /// connection: while a body runs, no other call of this session makes progress.
 #[derive(Clone, Debug)]
 pub struct Session {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) link: Arc<Link>,
+struct Shared {
+    connection: Arc<Connection>,
     exporter: Exporter,
     session_id: [u8; 16],
     address: SocketAddr,
-    pub(crate) settings: SessionSettings,
-    closing: AtomicBool,
-    /// A place for the next pump, taken ahead. Given back when the connection is dead.
-    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-}
-
-/// What a session needs from the side that made it.
-#[derive(Debug)]
-pub(crate) struct SessionSettings {
-    pub(crate) stall_timeout: Duration,
-    pub(crate) keep_alive: Duration,
-    /// Places for pumps, shared with the other sessions of this listener or process.
-    pub(crate) pumps: Arc<Semaphore>,
-    /// The place among the listener's connections, given back when the session is dropped.
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// On the server's end only.
+    lanes: Option<LaneSource>,
 }
 
 /// Which way a body goes, as this side sees it.
@@ -63,29 +48,31 @@ enum Direction {
 }
 
 impl Session {
+    /// `places` are given back when the session has ended; the server's end has `lanes`.
     pub(crate) fn new(
         stream: TcpStream,
         established: Established,
         address: SocketAddr,
-        mut settings: SessionSettings,
+        settings: ConnectionSettings,
+        places: Vec<OwnedSemaphorePermit>,
+        lanes: Option<LaneSource>,
     ) -> Self {
         let Established { sealer, opener, exporter, session_id, .. } = established;
-        let link = Arc::new(Link::new(stream, sealer, opener));
-        let reserved = Arc::default();
-        let slot = settings.slot.take();
-        tokio::spawn(close_when_dead(Arc::clone(&link), Arc::clone(&reserved), slot));
-        let closing = AtomicBool::new(false);
-        Self {
-            shared: Arc::new(Shared {
-                link,
-                exporter,
-                session_id,
-                address,
-                settings,
-                closing,
-                reserved,
-            }),
-        }
+        let link = Link::new(stream, sealer, opener, CancellationToken::new());
+        let connection = Connection::new(link, settings, places);
+        Self { shared: Arc::new(Shared { connection, exporter, session_id, address, lanes }) }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.shared.connection
+    }
+
+    pub(crate) fn exporter(&self) -> &Exporter {
+        &self.shared.exporter
+    }
+
+    pub(crate) fn lane_source(&self) -> Option<&LaneSource> {
+        self.shared.lanes.as_ref()
     }
 
     /// The random name of this session, the same on both sides.
@@ -116,7 +103,7 @@ impl Session {
     /// [`Error::Refused`] in place of the first message; [`Error::ConnectionLost`] on a bare end of
     /// stream; [`Error::Timeout`]; [`Error::Core`] and [`Error::Protocol`] end the session.
     pub async fn next_control(&self, idle: Duration) -> Result<Option<Vec<u8>>> {
-        let link = &self.shared.link;
+        let link = &self.connection().link;
         let mut reader = link.reader().await?;
         if let Some(message) = reader.ahead.take() {
             return Ok(Some(message));
@@ -148,7 +135,7 @@ impl Session {
         if !(1..=MAX_CONTROL_CONTENT).contains(&message.len()) {
             return Err(core::Error::from(Misuse::ContentLength).into());
         }
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &**self.connection();
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
             sealer.seal_control(message, out)
@@ -163,28 +150,12 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`], [`Error::Aborted`] after a cancel of `transfer`.
     pub async fn reserve_pump(&self, transfer: &Transfer) -> Result<()> {
-        // A place that was not used is as good as a new one; to wait for another beside it could
-        // be to wait for oneself.
-        if lock(&self.shared.reserved).is_none() {
-            let permit = self.pump_permit(transfer).await?;
-            *lock(&self.shared.reserved) = Some(permit);
-        }
-        if self.is_closed() {
-            drop(lock(&self.shared.reserved).take());
-            return Err(Error::Closed);
-        }
-        Ok(())
+        self.connection().reserve_pump(transfer).await
     }
 
     /// Waits for a free pump.
     pub(crate) async fn pump_permit(&self, transfer: &Transfer) -> Result<OwnedSemaphorePermit> {
-        let permit = tokio::select! {
-            biased;
-            () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
-            () = transfer.cancelled() => return Err(Error::Aborted),
-            permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
-        };
-        permit.map_err(|_| Error::Closed)
+        self.connection().pump_permit(transfer).await
     }
 
     /// Sends `length` bytes of `source` from `offset` on as body `stream`, on a thread of its own.
@@ -226,43 +197,28 @@ impl Session {
 
     /// A body that the caller feeds piece by piece.
     pub fn body_writer(&self, stream: u32) -> BodyWriter {
-        BodyWriter::new(Arc::clone(&self.shared), stream)
+        BodyWriter::new(Arc::clone(self.connection()), stream)
     }
 
     /// A body that the caller takes piece by piece.
     pub fn body_reader(&self, stream: u32) -> BodyReader {
-        BodyReader::new(Arc::clone(&self.shared), stream)
+        BodyReader::new(Arc::clone(self.connection()), stream)
     }
 
     /// Says goodbye and ends the connection; waits at most a second for a running body to end and
     /// for the goodbye to leave. Idempotent.
     pub async fn close(&self, reason: Reason) {
-        let Shared { link, settings, closing, .. } = &*self.shared;
-        if closing.swap(true, Ordering::AcqRel) || link.is_dead() {
-            return;
-        }
-        let polite = async {
-            let mut writer = link.writer().await?;
-            link.send(&mut writer, settings.stall_timeout, |sealer, out| {
-                sealer.seal_close(reason, out)
-            })
-            .await?;
-            writer.shutdown()?;
-            Ok::<(), Error>(())
-        };
-        // Whether or not the goodbye could be said, the connection is over.
-        drop(timeout(LINGER, polite).await);
-        link.destroy();
+        self.connection().close(reason).await;
     }
 
     /// Ends the connection at once. Everything that waits on it fails with [`Error::Closed`].
     pub fn destroy(&self) {
-        self.shared.link.destroy();
+        self.connection().link.destroy();
     }
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.shared.link.is_dead()
+        self.connection().link.is_dead()
     }
 
     /// Gives up a body that was cancelled while it waited for a pump.
@@ -274,7 +230,8 @@ impl Session {
         told.err().unwrap_or(Error::Aborted)
     }
 
-    /// Takes the socket off the runtime, runs `work` on a blocking thread, puts the socket back.
+    /// Runs `work` with the socket on a blocking thread. A cancel that comes before it has a place
+    /// is told to the peer, which has been asked to start.
     async fn run_pump<T, F>(
         &self,
         transfer: &Transfer,
@@ -286,68 +243,11 @@ impl Session {
         T: Send + 'static,
         F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
     {
-        let reserved = lock(&self.shared.reserved).take();
-        let permit = match reserved {
-            Some(permit) => permit,
-            None => match self.pump_permit(transfer).await {
-                Err(Error::Aborted) => return Err(self.decline(stream, direction).await),
-                permit => permit?,
-            },
+        let connection = self.connection();
+        let place = match connection.place(transfer).await {
+            Err(Error::Aborted) => return Err(self.decline(stream, direction).await),
+            place => place?,
         };
-        let shared = Arc::clone(&self.shared);
-        let transfer = transfer.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let pump = spawn_blocking(move || {
-            let _permit = permit;
-            let link = &shared.link;
-            let mut reader = runtime.block_on(link.reader())?;
-            let mut writer = runtime.block_on(link.writer())?;
-            let socket = link.detach(&mut reader, &mut writer)?;
-            let reader_half = &mut *reader;
-            let settings = PumpSettings {
-                sealer: &mut writer.sealer,
-                opener: &mut reader_half.opener,
-                pending: &mut reader_half.pending,
-                stream,
-                transfer: &transfer,
-                dead: link.dead(),
-                stall_timeout: shared.settings.stall_timeout,
-                epoch: link.epoch(),
-            };
-            reader_half.heard = true;
-            let result = on_clean_stack(|| work(&socket, settings));
-            match &result {
-                Err(error) if !error.keeps_session() => link.destroy(),
-                _ => link.attach(&mut reader, &mut writer, socket)?,
-            }
-            result
-        });
-        pump.await.unwrap_or_else(|_| {
-            self.destroy();
-            Err(Error::Io("pump", std::io::Error::other("the pump thread failed")))
-        })
+        connection.run_pump(place, transfer, stream, work).await
     }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.link.destroy();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Closes the socket and gives the places among connections and pumps back as soon as the connection is
-/// dead, no matter who still holds a handle of the session.
-async fn close_when_dead(
-    link: Arc<Link>,
-    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-    slot: Option<OwnedSemaphorePermit>,
-) {
-    link.dead().cancelled().await;
-    drop(lock(&reserved).take());
-    link.drop_sockets().await;
-    drop(slot);
 }
