@@ -12,6 +12,7 @@
 mod accept;
 mod address_limiter;
 mod agent;
+mod block_lanes;
 mod body;
 mod buffer;
 pub mod classic;
@@ -33,6 +34,7 @@ mod session;
 mod transfer;
 
 pub use agent::Agent;
+pub use block_lanes::{Lanes, OpenLanes};
 pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};
@@ -42,6 +44,6 @@ pub use lane_offer::LaneOffer;
 pub use limits::{ClientLimits, MAX_LANES, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
-pub use pump::{BodyResult, PumpSettings, receive_body, send_body};
+pub use pump::{BlocksResult, BodyResult, PumpSettings, receive_body, send_body};
 pub use session::Session;
 pub use transfer::{Phase, Progress, Transfer};

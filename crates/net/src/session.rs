@@ -8,17 +8,21 @@ use e2eeftp_core::handshake::Established;
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_core::{self as core, Exporter, Misuse};
-use e2eeftp_vfs::{Source, Staged};
+use e2eeftp_vfs::{BlockStaged, Source, Staged};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::block_lanes::{Lanes, run_lanes};
 use crate::body::{BodyReader, BodyWriter};
 use crate::connection::{Connection, ConnectionSettings};
 use crate::error::{Error, Result};
 use crate::lane_offer::LaneSource;
 use crate::link::Link;
-use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
+use crate::pump::{
+    BlocksResult, BodyResult, PumpSettings, ReceiveBoard, SendBoard, receive_blocks, receive_body,
+    receive_on_lane, send_blocks, send_body, send_on_lane,
+};
 use crate::transfer::Transfer;
 
 /// An authenticated connection. Cheap to clone; all clones are the same session.
@@ -45,6 +49,8 @@ struct Shared {
 enum Direction {
     In,
     Out,
+    /// Out, by blocks: a map comes in before.
+    BlocksOut,
 }
 
 impl Session {
@@ -195,6 +201,60 @@ impl Session {
         .await
     }
 
+    /// Sends the file of `size` bytes that is `source` by blocks, as body `stream`, to a receiver that
+    /// tells first what it has of it. Returns once the end is written; whether the receiver has it all is
+    /// told by its reply.
+    ///
+    /// # Errors
+    /// [`Error::Vfs`] when the source fails or changed under way, [`Error::Aborted`] after a cancel,
+    /// [`Error::PeerStopped`]; connection errors. The session stays usable where
+    /// [`Error::keeps_session`] says so.
+    pub async fn send_blocks(
+        &self,
+        transfer: &Transfer,
+        source: Arc<dyn Source>,
+        stream: u32,
+        size: u64,
+        lanes: Lanes,
+    ) -> Result<BlocksResult> {
+        let (tell, told) = oneshot::channel();
+        let on_start = move |board: &Arc<SendBoard>| drop(tell.send(Arc::clone(board)));
+        let main =
+            self.run_pump(transfer, stream, Direction::BlocksOut, move |socket, settings| {
+                send_blocks(socket, source, size, settings, on_start)
+            });
+        tokio::select! {
+            sent = main => sent,
+            never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, send_on_lane) => match never {},
+        }
+    }
+
+    /// Receives body `stream` by blocks into `staged`, after telling the sender what is there of it
+    /// already. Returns once all blocks are there and their root has been compared; nothing is committed
+    /// here. After a failure what has arrived is claimed in the journal, where `staged` has one, so that a
+    /// later transfer goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::Vfs`] when the target fails, [`Error::Integrity`] when blocks are missing or the root
+    /// differs, [`Error::Aborted`] after a cancel, [`Error::PeerAborted`]; connection errors.
+    pub async fn receive_blocks(
+        &self,
+        transfer: &Transfer,
+        staged: Arc<dyn BlockStaged>,
+        stream: u32,
+        lanes: Lanes,
+    ) -> Result<BlocksResult> {
+        let (tell, told) = oneshot::channel();
+        let on_start = move |board: &Arc<ReceiveBoard>| drop(tell.send(Arc::clone(board)));
+        let main = self.run_pump(transfer, stream, Direction::In, move |socket, settings| {
+            receive_blocks(socket, staged, settings, on_start)
+        });
+        tokio::select! {
+            received = main => received,
+            never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, receive_on_lane) => match never {},
+        }
+    }
+
     /// A body that the caller feeds piece by piece.
     pub fn body_writer(&self, stream: u32) -> BodyWriter {
         BodyWriter::new(Arc::clone(self.connection()), stream)
@@ -225,6 +285,11 @@ impl Session {
     async fn decline(&self, stream: u32, direction: Direction) -> Error {
         let told = match direction {
             Direction::Out => self.body_writer(stream).abort(Reason::Cancelled).await,
+            Direction::BlocksOut => {
+                let aborted = self.body_writer(stream).abort(Reason::Cancelled).await;
+                // The map of the receiver is on its way.
+                aborted.and(self.body_reader(stream).stop(Reason::Cancelled).await)
+            }
             Direction::In => self.body_reader(stream).stop(Reason::Cancelled).await,
         };
         told.err().unwrap_or(Error::Aborted)

@@ -4,17 +4,27 @@
 //! seals it in place and writes a batch of records with one system call; the receiver does the same
 //! backwards. There is no pass over the data before the first byte or after the last.
 
+mod blocks;
+mod inbox;
 mod receive;
 mod send;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
-use e2eeftp_core::record::{Opener, Sealer};
+use e2eeftp_core::record::{Head, InnerType, Opener, Sealer};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::{Error, Result};
+use crate::link::elapsed_ms;
 use crate::transfer::Transfer;
 
+use wire::Wire;
+
+pub use blocks::BlocksResult;
+pub(crate) use blocks::{
+    ReceiveBoard, SendBoard, receive_blocks, receive_on_lane, send_blocks, send_on_lane,
+};
 pub use receive::receive_body;
 pub(crate) use send::read_exactly;
 pub use send::send_body;
@@ -71,4 +81,31 @@ impl<'a> PumpSettings<'a> {
             epoch: Instant::now(),
         }
     }
+
+    /// Moves as much as fits of what was received ahead to the front of `room`.
+    fn take_pending(&mut self, room: &mut [u8]) -> usize {
+        let len = self.pending.len().min(room.len());
+        room[..len].copy_from_slice(&self.pending[..len]);
+        self.pending.drain(..len);
+        len
+    }
+}
+
+/// Tells the peer why the body ends here: by Abort as its sender, by Stop as its receiver. From then on
+/// only the way back into step counts.
+fn give_body_up(
+    wire: &mut Wire<'_>,
+    settings: &mut PumpSettings<'_>,
+    kind: InnerType,
+    failure: &Error,
+) -> Result<()> {
+    let mut record = Vec::new();
+    let now_ms = elapsed_ms(settings.epoch);
+    if settings.sealer.needs_update(now_ms) {
+        settings.sealer.seal_update(now_ms, &mut record)?;
+    }
+    let head = Head { kind, flags: 0, stream: settings.stream };
+    settings.sealer.seal_small(head, &failure.reason().to_wire(), &mut record)?;
+    wire.start_draining();
+    wire.write_all(&record)
 }

@@ -3,16 +3,17 @@
 use std::net::TcpStream;
 
 use e2eeftp_core::crypto::RootHasher;
-use e2eeftp_core::record::{CONTENT_OFFSET, HEADER_LEN, Head, InnerType, OVERHEAD, TAG_LEN};
-use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, OVERHEAD, TAG_LEN};
+use e2eeftp_core::transfer::End;
 use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::{ErrorKind, Source};
 
+use super::inbox::hear_stop;
 use super::wire::Wire;
-use super::{BodyResult, PumpSettings};
+use super::{BodyResult, PumpSettings, give_body_up};
 use crate::buffer::{Buffer, data_record_len, record_content};
 use crate::error::{Error, Result};
-use crate::link::{elapsed_ms, refuse_flags};
+use crate::link::elapsed_ms;
 use crate::transfer::Phase as TransferPhase;
 
 /// Sends `length` bytes of `source` from `offset` on as one body over a blocking socket.
@@ -38,11 +39,7 @@ pub fn send_body(
     settings.transfer.set_phase(TransferPhase::Done);
     match sent {
         Err(error) if error.keeps_session() => {
-            let mut record = Vec::new();
-            let head = Head { kind: InnerType::Abort, flags: 0, stream: settings.stream };
-            settings.sealer.seal_small(head, &error.reason().to_wire(), &mut record)?;
-            wire.start_draining();
-            wire.write_all(&record)?;
+            give_body_up(&mut wire, &mut settings, InnerType::Abort, &error)?;
             Err(error)
         }
         other => other,
@@ -97,9 +94,7 @@ fn send_content(
         if settings.transfer.is_cancelled() {
             return Err(Error::Aborted);
         }
-        if wire.has_input()?
-            && let Some(stopped) = read_stop(wire, settings)?
-        {
+        if let Some(stopped) = hear_stop(wire, settings)? {
             return Err(stopped);
         }
     }
@@ -129,39 +124,6 @@ pub(crate) fn read_exactly(
         content = &mut content[read..];
     }
     Ok(())
-}
-
-/// Reads one record. The receiver of a body may say one thing while it runs: Stop. `None` for what
-/// only accompanies it.
-fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Option<Error>> {
-    let mut record = std::mem::take(settings.pending);
-    loop {
-        let filled = record.len();
-        let len = match record.first_chunk::<HEADER_LEN>() {
-            Some(header) => settings.opener.record_len(header)?,
-            None => HEADER_LEN,
-        };
-        // A whole record is longer than its header, so `len` is final when it is reached.
-        if filled >= len && len > HEADER_LEN {
-            *settings.pending = record.split_off(len);
-            break;
-        }
-        record.resize(len, 0);
-        let read = wire.read(&mut record[filled..], None)?.unwrap_or(0);
-        record.truncate(filled + read);
-    }
-    let opened = settings.opener.open(&mut record)?;
-    refuse_flags(opened.flags)?;
-    match (opened.kind, opened.stream) {
-        (InnerType::Stop, stream) if stream == settings.stream => {
-            Ok(Some(Error::PeerStopped(Reason::from_wire(opened.content)?)))
-        }
-        // A new key before the Stop, which the next check finds; or a Stop that has crossed the
-        // end of an earlier body on the way.
-        (InnerType::KeyUpdate | InnerType::Stop, _) => Ok(None),
-        (InnerType::Close, _) => Err(Error::Closed),
-        _ => Err(Error::Protocol("only Stop may answer a running body")),
-    }
 }
 
 const _: () = assert!(OVERHEAD == CONTENT_OFFSET + TAG_LEN, "a record is frame, content, tag");
