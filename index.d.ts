@@ -9,6 +9,21 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A new file that is filled by blocks and not visible yet. */
+export declare class NativeBlocks {
+  /** Bytes that an earlier transfer has left. */
+  get keptBytes(): number
+  /** Makes the file appear under its name. Only after a transfer into it was verified. */
+  commit(options: NativeCommitOptions): Promise<NativeMetadata>
+  /**
+   * Lets go of the file. What its journal claims stays for a later transfer; `discard` removes that,
+   * too. Idempotent.
+   */
+  release(discard: boolean): Promise<undefined>
+  /** Why there is no journal any more, where that is so; told once. */
+  takeJournalError(): string | null
+}
+
 /** The receiving side of a streamed body. */
 export declare class NativeBodyReader {
   /** The next piece, or null once the end was reached and the root verified. */
@@ -138,6 +153,14 @@ export declare class NativeIncoming {
   refuse(): Promise<undefined>
 }
 
+/** Connections that the peer may open for one transfer. To be used with that, or closed. */
+export declare class NativeLaneOffer {
+  /** The ids, 32 bytes each, one behind the other. */
+  get ids(): Buffer
+  /** Takes back what was not used. Idempotent. */
+  close(): void
+}
+
 /** A listening socket. */
 export declare class NativeListener {
   /** Binds an address and starts to accept. */
@@ -171,6 +194,12 @@ export declare class NativeListing {
 
 /** An authenticated connection. */
 export declare class NativeSession {
+  /** Hands out ids for `count` lanes, or fewer: the server's side only. */
+  offerLanes(count: number): Promise<NativeLaneOffer>
+  /** Sends `size` bytes of `source` by blocks. */
+  sendBlocks(transfer: NativeTransfer, source: NativeSource, stream: number, size: number, offer?: NativeLaneOffer | undefined | null, open?: NativeOpenLanes | undefined | null): Promise<NativeBlocksResult>
+  /** Receives a file by blocks into `blocks`, which can be committed afterwards. */
+  receiveBlocks(transfer: NativeTransfer, blocks: NativeBlocks, stream: number, offer?: NativeLaneOffer | undefined | null, open?: NativeOpenLanes | undefined | null): Promise<NativeBlocksResult>
   /** Copies within a view. */
   copy(transfer: NativeTransfer, view: NativeView, from: Uint8Array, to: Uint8Array, options: NativeCopyOptions): Promise<NativeCopyReport>
   /** Length and root of `length` bytes (-1: to the end) of a file from `offset` on. */
@@ -213,6 +242,8 @@ export declare class NativeSession {
 export declare class NativeSource {
   /** What was known when the file was opened. */
   get metadata(): NativeMetadata
+  /** Whether the file has holes. */
+  get isSparse(): boolean
   /** Closes the file once no transfer reads it any more. Idempotent. */
   close(): void
 }
@@ -246,12 +277,16 @@ export declare class NativeTransfer {
   constructor()
   /** Asks the operation to stop. Idempotent. */
   cancel(): void
+  /** Counts from nothing again, for another try of the same operation. */
+  restart(): void
   /** What has moved so far. */
   progress(): NativeProgress
 }
 
 /** A storage as one peer sees it. Permissions are checked at every call, beside the system call. */
 export declare class NativeView {
+  /** Starts a new file that is filled by blocks, or goes on with one. */
+  stageBlocks(path: Uint8Array, options: NativeBlocksOptions): Promise<NativeBlocks>
   /** Gives a name another one. */
   rename(from: Uint8Array, to: Uint8Array, options: NativeRenameOptions): Promise<undefined>
   /** The room of the file system that holds a name. */
@@ -306,6 +341,30 @@ export interface NativeAgentKey {
   key: PublicKeyInfo
   /** What its owner called it. */
   comment: string
+}
+
+/** How to start a file that is filled by blocks. */
+export interface NativeBlocksOptions {
+  /** As for every new file; with its length. */
+  stage: NativeStageOptions
+  /** 16 bytes: what an earlier transfer with the same ones has left is gone on with. */
+  key?: Buffer
+  /** The file has holes. */
+  isSparse: boolean
+  /** Blocks may be taken from the file that has the target's name. */
+  adopt: boolean
+  /** The journal claims only what a loss of power can't take. */
+  isDurable: boolean
+}
+
+/** What a finished transfer by blocks amounts to. */
+export interface NativeBlocksResult {
+  /** Length of the file. */
+  bytes: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** Bytes that were there and were proved instead of sent. */
+  kept: number
 }
 
 /** What a finished body amounts to. */
@@ -430,10 +489,20 @@ export interface NativeMetadata {
   mode: number
 }
 
+/** Connections to open for one transfer. */
+export interface NativeOpenLanes {
+  /** The ids that the server has told, 32 bytes each, one behind the other. */
+  ids: Buffer
+  /** Open all of them at once; otherwise as long as each makes it faster. */
+  atOnce: boolean
+}
+
 /** A snapshot of a running operation. */
 export interface NativeProgress {
-  /** Content bytes moved so far. */
+  /** Content bytes moved so far, and those of `kept`. */
   transferred: number
+  /** Content bytes that were there already and are not moved again. */
+  kept: number
   /** Content bytes in all, -1 while unknown. */
   total: number
   /** `waiting`, `moving`, `finishing` or `done`. */
@@ -531,3 +600,6 @@ export declare function readRotation(text: string): Array<NativeRotation>
 
 /** Starts a new file among the user's own. */
 export declare function stageLocal(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
+
+/** Starts a new file that is filled by blocks among the user's own, or goes on with one. */
+export declare function stageLocalBlocks(path: Uint8Array, options: NativeBlocksOptions): Promise<NativeBlocks>

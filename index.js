@@ -773,7 +773,8 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal } = nativeBinding
+const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal, stageLocalBlocks } = nativeBinding
+export { NativeBlocks }
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeClassicConnection }
@@ -782,6 +783,7 @@ export { NativeClassicListener }
 export { NativeConnecting }
 export { NativeIdentity }
 export { NativeIncoming }
+export { NativeLaneOffer }
 export { NativeListener }
 export { NativeLister }
 export { NativeListing }
@@ -804,4 +806,5 @@ export { parsePublicKey }
 export { readPublicHalf }
 export { readRotation }
 export { stageLocal }
+export { stageLocalBlocks }
 export const __napiBindingTarget = __napiLoadedBindingTarget

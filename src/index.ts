@@ -22,7 +22,14 @@ export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/prog
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
 export type { SpaceResult } from './e2eeftp/client/space.js';
-export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
+export type {
+  GetOptions,
+  Overwrite,
+  TransferOptions,
+  TransferResult,
+  Skip,
+} from './e2eeftp/client/transfer-options.js';
+export type { Retry, RetryOptions } from './e2eeftp/client/line.js';
 export type { WorkOptions } from './e2eeftp/client/work-progress.js';
 
 export { ClassicClient } from './classic/client/classic-client.js';
@@ -99,6 +106,8 @@ export type {
   CliEvent,
   CliEventBase,
   CliFileEvent,
+  CliResumeEvent,
+  CliRetryEvent,
   CliPhaseEvent,
   CliProgressEvent,
   CliResultEvent,

@@ -15,6 +15,7 @@ export {
   extendRotation,
   hashLocal,
   isClassicSealedLen,
+  NativeBlocks,
   NativeBodyReader,
   NativeBodyWriter,
   NativeClassicConnection,
@@ -23,6 +24,7 @@ export {
   NativeConnecting,
   NativeIdentity,
   NativeIncoming,
+  NativeLaneOffer,
   NativeListener,
   NativeListing,
   NativeSession,
@@ -38,11 +40,14 @@ export {
   readPublicHalf,
   readRotation,
   stageLocal,
+  stageLocalBlocks,
 } from '../index.js';
 export type {
+  NativeBlocksResult as BlocksResult,
   NativeBodyResult as BodyResult,
   NativeClassicLine,
   NativeGrant,
+  NativeOpenLanes as OpenLanes,
   NativeRotation as KeyRotation,
   PublicKeyInfo,
 } from '../index.js';

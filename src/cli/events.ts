@@ -53,14 +53,34 @@ export interface CliFileEvent extends CliEventBase {
   source: string;
   /** The final name at the destination; `-` is standard output. */
   target: string;
-  /** `would-move` with `--dry-run`. */
-  action: 'moved' | 'would-move';
+  /** `would-move` with `--dry-run`; `skipped` when the other side had the file. */
+  action: 'moved' | 'would-move' | 'skipped';
   bytes: number;
   seconds: number;
   /** `null` when nothing was moved. */
   root: string | null;
   /** True when both ends computed the same root. */
   verified: boolean;
+}
+
+/** A part of the file need not travel: an earlier run has left it, or it is the same in the file of that name. */
+export interface CliResumeEvent extends CliEventBase {
+  type: 'resume';
+  file: string;
+  resumedBytes: number;
+}
+
+/** The connection broke; another one will be tried. */
+export interface CliRetryEvent extends CliEventBase {
+  type: 'retry';
+  file: string;
+  /** Counts from 1 since a byte moved last. */
+  attempt: number;
+  /** Time until the next try. */
+  delaySeconds: number;
+  /** What broke the connection, or what came of the last try. */
+  code: string;
+  message: string;
 }
 
 /** What a `send` or `get` came to, unless nothing succeeded. Only an `error` `E2EEFTP_PARTIAL` may follow. */
@@ -134,6 +154,8 @@ export type CliEvent =
   | CliPhaseEvent
   | CliProgressEvent
   | CliFileEvent
+  | CliResumeEvent
+  | CliRetryEvent
   | CliCompleteEvent
   | CliErrorEvent
   | CliEntryEvent

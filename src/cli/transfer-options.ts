@@ -1,5 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
+import type { TransferOptions as LibraryOptions } from '../index.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -12,6 +13,8 @@ export interface TransferOptions {
   overwrite: 'replace' | 'refuse' | 'rename';
   /** Keep modification time and permission bits. */
   preserve: boolean;
+  /** What the library is told about blocks, connections and their ends. */
+  moving: Pick<LibraryOptions, 'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs'>;
   dryRun: boolean;
   progress: ProgressMode;
 }
@@ -29,11 +32,24 @@ export function addTransferOptions(command: Command): Command {
   return addSettings(command, settingsOfVerb(command.name()));
 }
 
+function readMoving(options: OptionValues): TransferOptions['moving'] {
+  const delta = options['delta'] as 'auto' | 'always' | 'never';
+  const connections = options['connections'] as number | undefined;
+  return {
+    resume: options['resume'] !== false,
+    delta: delta !== 'never',
+    skip: options['checksum'] === true ? 'checksum' : delta === 'auto' ? 'time' : 'never',
+    reconnectMs: Math.ceil((options['reconnect'] as number) * 1000),
+    ...(connections === undefined ? {} : { connections }),
+  };
+}
+
 /** Reads them back. */
 export function readTransferOptions(options: OptionValues): TransferOptions {
   return {
     overwrite: options['rename'] === true ? 'rename' : options['clobber'] === false ? 'refuse' : 'replace',
     preserve: options['preserve'] !== false,
+    moving: readMoving(options),
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
   };

@@ -14,6 +14,7 @@ import { sendCommand } from '../e2eeftp/commands/send.js';
 import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
+import { RunningUploads } from '../e2eeftp/running-uploads.js';
 import type { RequestContext } from '../e2eeftp/request-context.js';
 import { HookRegistry, hookName } from '../hooks/hook-registry.js';
 import type { AfterHook, BeforeHook } from '../hooks/hook-registry.js';
@@ -52,6 +53,7 @@ export class Server extends StorageCommands {
   readonly #registry = new CommandRegistry();
   readonly #connections = new ConnectionRegistry();
   readonly #reservations = new NameReservations();
+  readonly #uploads = new RunningUploads();
   readonly #events: EventHub;
   readonly #hooks: HookRegistry;
   readonly #listeners = new Listeners();
@@ -297,6 +299,7 @@ export class Server extends StorageCommands {
       admission,
       root,
       reservations: this.#reservations,
+      uploads: this.#uploads,
       events: this.#events,
       logger: this.#options.logger,
       isClosing: () => this.#closing !== null,

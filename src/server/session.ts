@@ -4,6 +4,7 @@
 import { E2eeftpError } from '../errors.js';
 import type { SessionState } from '../e2eeftp/exchange.js';
 import type { NameReservations } from '../e2eeftp/name-reservation.js';
+import type { RunningUploads } from '../e2eeftp/running-uploads.js';
 import type { Peer } from '../e2eeftp/request-context.js';
 import { native } from '../native.js';
 import type { NativeSession, NativeStorage, NativeView } from '../native.js';
@@ -20,6 +21,7 @@ export interface SessionParts {
   readonly storage: NativeStorage;
   readonly view: NativeView;
   readonly reservations: NameReservations;
+  readonly uploads: RunningUploads;
 }
 
 /** One logged-in client, from login to the end of its connection. */

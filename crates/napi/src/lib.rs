@@ -13,6 +13,7 @@
 )]
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
+mod blocks;
 mod body;
 mod classic;
 mod classic_listener;

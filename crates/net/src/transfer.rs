@@ -94,6 +94,14 @@ impl Transfer {
         self.shared.cancel.is_cancelled()
     }
 
+    /// Counts from nothing again, for another try of the same operation. A cancel stays.
+    pub fn restart(&self) {
+        self.shared.transferred.store(0, Ordering::Relaxed);
+        self.shared.kept.store(0, Ordering::Relaxed);
+        self.set_total(None);
+        self.set_phase(Phase::Waiting);
+    }
+
     /// What has moved so far.
     pub fn progress(&self) -> Progress {
         Progress {

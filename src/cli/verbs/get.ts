@@ -68,18 +68,19 @@ function makeJob(
   options: GetOptions,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve, durability } = options;
+  const { overwrite, preserve, durability, moving } = options;
+  const common = { overwrite, preserve, durability, signal, ...moving };
   return {
     source: text,
     total: null,
     plan: async () => plan(context, clients, address, target, options),
-    async move(onProgress) {
+    async move(onProgress, onRetry) {
       const client = await clients.open(address);
       if (target === '-') {
         const got = await getToStandardOutput(client, address.path, { signal, onProgress });
         return { ...got, target: '-' };
       }
-      const got = await client.get(address.path, target, { overwrite, preserve, durability, signal, onProgress });
+      const got = await client.get(address.path, target, { ...common, onProgress, onRetry });
       return { ...got, target: got.path };
     },
   };

@@ -93,7 +93,7 @@ function makeJob(
   path: string,
   options: TransferOptions,
 ): TransferJob {
-  const { overwrite, preserve } = options;
+  const { overwrite, preserve, moving } = options;
   const { signal } = context;
   const isInput = source.path === '-';
   const name = basename(source.path);
@@ -105,13 +105,13 @@ function makeJob(
       const bytes = isInput ? 0 : await sourceLength(source);
       return plan(context, client, { target, path, name, bytes }, options);
     },
-    async move(onProgress) {
+    async move(onProgress, onRetry) {
       if (isInput) {
         const sent = await sendStandardInput(client, path, { ...common, onProgress });
         return { ...sent, target: shown(target, sent.path) };
       }
       await sourceLength(source);
-      const sent = await client.send(source.path, path, { ...common, preserve, onProgress });
+      const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress, onRetry });
       return { ...sent, target: shown(target, sent.path) };
     },
   };

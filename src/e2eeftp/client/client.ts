@@ -13,8 +13,7 @@ import type { Entry } from '../entry-codec.js';
 import { longLivedController } from './abort.js';
 import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
-import { Channel } from './channel.js';
-import type { ChannelOptions, RequestArgs } from './channel.js';
+import type { Channel, ChannelOptions, RequestArgs } from './channel.js';
 import { copyName, moveName } from './copy.js';
 import type { CopyOptions, CopyResult, MoveOptions } from './copy.js';
 import { getFile } from './get.js';
@@ -23,6 +22,7 @@ import type { HashOptions, HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import { listTree } from './list-tree.js';
+import { Line } from './line.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
@@ -65,7 +65,7 @@ export class Client {
   readonly serverKey: PublicKey;
   /** What the server calls itself, e.g. `e2eeftp/0.1.0`. */
   readonly software: string;
-  readonly #channel: Channel;
+  readonly #line: Line;
   readonly #parts: ClientParts;
   readonly #closing: AbortController = longLivedController();
 
@@ -76,7 +76,11 @@ export class Client {
     this.port = parts.port;
     this.serverKey = parts.serverKey;
     this.software = parts.software;
-    this.#channel = new Channel(parts.session, parts.channel);
+    this.#line = new Line(parts.session, parts.dial, parts.channel, this.#closing.signal);
+  }
+
+  get #channel(): Channel {
+    return this.#line.channel;
   }
 
   /** Whether requests can be made: the client was not closed and its connection was not lost, as far as is known. */
@@ -86,18 +90,20 @@ export class Client {
 
   /**
    * Stores a local file on the server. It appears under its name when all of it is there and verified. A `remotePath`
-   * that ends with `/` or is a directory means: into it, under the same name.
+   * that ends with `/` or is a directory means: into it, under the same name. When the connection breaks, a new one is
+   * made and the transfer goes on; what an earlier call has left of the same file is not sent again.
    */
   send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
-    return sendFile(this.#channel, localPath, remotePath, options);
+    return sendFile(this.#line, localPath, remotePath, options);
   }
 
   /**
    * Fetches a file. It appears under its name when all of it is there and verified. A `localPath` that ends with `/` or
-   * is a directory means: into it, under the same name.
+   * is a directory means: into it, under the same name. When the connection breaks, a new one is made and the transfer
+   * goes on; what an earlier call has left of the same file is not fetched again.
    */
   get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
-    return getFile(this.#channel, remotePath, localPath, options);
+    return getFile(this.#line, this.serverKey.fingerprint, remotePath, localPath, options);
   }
 
   /**

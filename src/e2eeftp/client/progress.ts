@@ -1,12 +1,13 @@
 /**
  * Progress reports: at most ten a second while a file moves, and one at the end.
  */
-import type { NativeTransfer } from '../../native.js';
 
 /** How far a transfer is. */
 export interface Progress {
-  /** Bytes that have moved. */
+  /** Bytes that are there: those that have moved, and those of `resumed`. */
   readonly transferred: number;
+  /** Bytes that were there already and do not travel. */
+  readonly resumed: number;
   /** Bytes that there are; `null` when nobody knows. */
   readonly total: number | null;
   /** Bytes a second over the last few seconds. */
@@ -33,7 +34,9 @@ interface Sample {
 }
 
 /** Where a reporter reads: a native transfer, or anything alike. */
-export type ProgressSource = Pick<NativeTransfer, 'progress'>;
+export interface ProgressSource {
+  progress(): { transferred: number; kept?: number; total: number; phase: string };
+}
 
 /** Polls one transfer and reports. */
 export class ProgressReporter {
@@ -65,18 +68,28 @@ export class ProgressReporter {
   finish(bytes: number): void {
     if (this.#stopped) return;
     this.stop();
-    const { rate } = this.#measure(bytes);
-    this.#report({ transferred: bytes, total: bytes, rate, etaSeconds: 0, phase: 'done', file: this.#file });
+    const { kept = 0 } = this.#source.progress();
+    const { rate } = this.#measure(bytes - kept);
+    this.#report({
+      transferred: bytes,
+      resumed: kept,
+      total: bytes,
+      rate,
+      etaSeconds: 0,
+      phase: 'done',
+      file: this.#file,
+    });
   }
 
   #poll(): void {
-    const { transferred, total, phase } = this.#source.progress();
-    const { rate } = this.#measure(transferred);
+    const { transferred, kept = 0, total, phase } = this.#source.progress();
+    const { rate } = this.#measure(transferred - kept);
     const known = total >= 0 ? total : null;
     const left = known === null ? null : Math.max(0, known - transferred);
     try {
       this.#report({
         transferred,
+        resumed: kept,
         total: known,
         rate,
         etaSeconds: left === null || rate <= 0 ? null : left / rate,
