@@ -114,7 +114,8 @@ impl ExpectedLane {
         slot: OwnedSemaphorePermit,
     ) {
         let Self { session_id, session, arrived, place, .. } = self;
-        let places = vec![slot, place];
+        // In this order: a connection that is over leaves room for its successor in the session.
+        let places = vec![place, slot];
         let lane =
             Lane::new(stream, established, (session_id, &session), address, settings, places);
         if let Err(TrySendError::Closed(lane) | TrySendError::Full(lane)) = arrived.try_send(lane) {

@@ -244,6 +244,7 @@ async fn a_lane_that_comes_after_its_offer_is_gone() {
     let (kind, _, reason) = late.receive().await;
     assert_eq!((kind, &reason[..]), (InnerType::Close, &Reason::Cancelled.to_wire()[..]));
     assert_eq!(read_to_end(&mut late.stream).await, b"");
+    until("its place is free", || listener.stats().open == 1).await;
     assert_eq!(server.offer_lanes(MAX_LANES).unwrap().ids().len(), MAX_LANES);
 }
 
