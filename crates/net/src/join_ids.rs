@@ -114,11 +114,81 @@ impl ExpectedLane {
         slot: OwnedSemaphorePermit,
     ) {
         let Self { session_id, session, arrived, place, .. } = self;
-        let places = vec![slot, place];
+        // In this order: a connection that is over leaves room for its successor in the session.
+        let places = vec![place, slot];
         let lane =
             Lane::new(stream, established, (session_id, &session), address, settings, places);
         if let Err(TrySendError::Closed(lane) | TrySendError::Full(lane)) = arrived.try_send(lane) {
             lane.close(Reason::Cancelled).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use e2eeftp_core::crypto::OsRandom;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const ID: [u8; 32] = [1; 32];
+    const SECRET: [u8; 48] = [2; 48];
+
+    /// A registry with one id, which is good for a minute, and the end of its session.
+    fn registry() -> (JoinIds, CancellationToken, Arc<Semaphore>) {
+        let ids = JoinIds::new(&mut OsRandom::new()).unwrap();
+        let (session, places) = (CancellationToken::new(), Arc::new(Semaphore::new(1)));
+        let lane = ExpectedLane {
+            session_id: [3; 16],
+            session: session.clone(),
+            from: HERE,
+            arrived: mpsc::channel(1).0,
+            place: Arc::clone(&places).try_acquire_owned().unwrap(),
+        };
+        let join = Join { id: ID, secret: SECRET.into() };
+        let expires = Instant::now() + Duration::from_secs(60);
+        ids.add(vec![Entry { join, expires, lane }]);
+        (ids, session, places)
+    }
+
+    /// Gets no lane, and a secret that nobody has.
+    fn assert_worthless(claim: &Claim) {
+        assert!(claim.lane.is_none());
+        assert!(![SECRET, [0; 48]].contains(&claim.join.secret));
+    }
+
+    #[test]
+    fn an_id_is_good_once_and_from_its_address() {
+        let (ids, ..) = registry();
+        assert_worthless(&ids.claim(&[7; 32], HERE));
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
+        let claim = ids.claim(&ID, mapped);
+        assert_eq!((*claim.join.secret, claim.lane.unwrap().session_id), (SECRET, [3; 16]));
+        assert_worthless(&ids.claim(&ID, HERE));
+
+        let (ids, _, places) = registry();
+        assert_worthless(&ids.claim(&ID, Ipv4Addr::new(127, 0, 0, 2).into()));
+        assert_worthless(&ids.claim(&ID, HERE));
+        assert_eq!(places.available_permits(), 1, "what is used up gives its place back");
+    }
+
+    /// Also before anything has withdrawn it.
+    #[test]
+    fn an_id_ends_with_its_time_and_with_its_session() {
+        let (ids, ..) = registry();
+        ids.lock().get_mut(&ID).unwrap().expires = Instant::now();
+        assert_worthless(&ids.claim(&ID, HERE));
+        let (ids, session, _) = registry();
+        session.cancel();
+        assert_worthless(&ids.claim(&ID, HERE));
+        let (ids, _, places) = registry();
+        ids.withdraw(&[[7; 32], ID]);
+        assert_eq!(places.available_permits(), 1);
+        assert_worthless(&ids.claim(&ID, HERE));
     }
 }

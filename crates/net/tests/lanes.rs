@@ -224,6 +224,14 @@ async fn a_withdrawn_offer_leaves_nothing() {
     assert_eq!(server.offer_lanes(MAX_LANES).unwrap().ids().len(), MAX_LANES - 1);
 }
 
+/// On one thread nothing runs between the two.
+#[tokio::test]
+async fn a_withdrawn_offer_is_gone_at_once() {
+    let Pair { server, client: _client, .. } = pair().await;
+    drop(server.offer_lanes(MAX_LANES).unwrap());
+    assert_eq!(server.offer_lanes(MAX_LANES).unwrap().ids().len(), MAX_LANES);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_that_comes_after_its_offer_is_gone() {
     let listener = listen(ServerLimits::default());
@@ -236,6 +244,7 @@ async fn a_lane_that_comes_after_its_offer_is_gone() {
     let (kind, _, reason) = late.receive().await;
     assert_eq!((kind, &reason[..]), (InnerType::Close, &Reason::Cancelled.to_wire()[..]));
     assert_eq!(read_to_end(&mut late.stream).await, b"");
+    until("its place is free", || listener.stats().open == 1).await;
     assert_eq!(server.offer_lanes(MAX_LANES).unwrap().ids().len(), MAX_LANES);
 }
 
