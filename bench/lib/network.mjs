@@ -16,6 +16,7 @@ const FAR = '10.90.0.2';
 const PREFIX = 30;
 /** Packets that a device holds while the emulator does not look: a tenth of a second at 1 Gbit/s. */
 const DEVICE_QUEUE = 10_000;
+const SEND_BUFFER_FILE = '/proc/sys/net/ipv4/tcp_wmem';
 const CONGESTION_FILE = '/proc/sys/net/ipv4/tcp_congestion_control';
 
 /**
@@ -24,6 +25,7 @@ const CONGESTION_FILE = '/proc/sys/net/ipv4/tcp_congestion_control';
  * @property {number} megabits rate in 10⁶ bits a second, counted over IP packets
  * @property {number} lossPercent share of packets that are lost at random
  * @property {string} [seed] of the losses
+ * @property {number} [sendBufferBytes] the most that a connection may hold to be sent; 0 for the system's
  * @property {string} [congestion] congestion control on both sides; the system's unless given
  */
 
@@ -57,6 +59,7 @@ const CONGESTION_FILE = '/proc/sys/net/ipv4/tcp_congestion_control';
  * @property {boolean} isRealtime whether the emulator has precedence over other processes
  * @property {number} mtu
  * @property {string} congestion congestion control of both sides
+ * @property {number} sendBuffer the most that a connection may hold to be sent, in bytes
  * @property {() => Promise<Counters>} counters so far
  * @property {() => Promise<void>} close processes on the other side must have ended
  */
@@ -73,7 +76,7 @@ export function networkMissing() {
  * @throws {Error} without the right to make network devices, or when the congestion control is not
  *   there or not permitted
  */
-export async function startNetwork({ rttMs, megabits, lossPercent, seed, congestion }) {
+export async function startNetwork({ rttMs, megabits, lossPercent, seed, congestion, sendBufferBytes = 0 }) {
   const args = ['--rtt', `${rttMs}`, '--rate', `${megabits}`, '--loss', `${lossPercent}`, '--realtime'];
   const emulator = start(nativePath(EMULATOR), [...args, ...(seed === undefined ? [] : ['--seed', seed])]);
   try {
@@ -83,9 +86,12 @@ export async function startNetwork({ rttMs, megabits, lossPercent, seed, congest
     configure(farCommand, ready.far, FAR, ready.mtu);
     // A new namespace has the system's congestion control.
     const chosen = congestion ?? execute([...farCommand, 'cat', CONGESTION_FILE]).trim();
-    execute([...farCommand, 'sh', '-c', `echo "$1" >${CONGESTION_FILE}`, 'sh', chosen]);
-    const before = fs.readFileSync(CONGESTION_FILE, 'utf8');
-    fs.writeFileSync(CONGESTION_FILE, chosen);
+    const restore = [change(farCommand, CONGESTION_FILE, chosen)];
+    if (sendBufferBytes > 0) {
+      const [least, usual] = fs.readFileSync(SEND_BUFFER_FILE, 'utf8').split(/\s+/);
+      restore.push(change(farCommand, SEND_BUFFER_FILE, `${least} ${usual} ${sendBufferBytes}`));
+    }
+    const sendBuffer = Number(fs.readFileSync(SEND_BUFFER_FILE, 'utf8').trim().split(/\s+/).at(-1));
     const [enter, ...into] = farCommand;
     let asked = 0;
     return {
@@ -99,13 +105,14 @@ export async function startNetwork({ rttMs, megabits, lossPercent, seed, congest
       isRealtime: ready.realtime,
       mtu: ready.mtu,
       congestion: chosen,
+      sendBuffer,
       async counters() {
         asked += 1;
         emulator.child.kill('SIGUSR1');
         return JSON.parse(await emulator.line(asked));
       },
       async close() {
-        fs.writeFileSync(CONGESTION_FILE, before);
+        for (const restoreOne of restore) restoreOne();
         await end(emulator);
       },
     };
@@ -121,6 +128,18 @@ function configure(prefix, device, address, mtu) {
   ip('link', 'set', 'lo', 'up');
   ip('address', 'add', `${address}/${PREFIX}`, 'dev', device);
   ip('link', 'set', device, 'mtu', `${mtu}`, 'txqueuelen', `${DEVICE_QUEUE}`, 'up');
+}
+
+/**
+ * Changes a setting of both namespaces.
+ *
+ * @returns {() => void} gives this one its setting back
+ */
+function change(farCommand, file, value) {
+  execute([...farCommand, 'sh', '-c', `echo "$1" >${file}`, 'sh', value]);
+  const before = fs.readFileSync(file, 'utf8');
+  fs.writeFileSync(file, value);
+  return () => fs.writeFileSync(file, before);
 }
 
 /** @returns {string} what the command printed */

@@ -20,6 +20,8 @@ A full run writes bench/RESULTS.md; --quick and --only print unless --write is g
   --rounds N        measured rounds after the warm-up round
   --size MIB        size of the transferred file in MiB (a multiple of 8)
   --wan-size MIB    size of the file of "wan" in MiB (default 4096; a multiple of 256)
+  --congestion NAME also run "wan" with this congestion control (repeatable), besides the system's own
+  --send-buffer MIB largest send buffer of a connection in "wan", for every peer (default: the system's)
   --large GIB       size of the large file of "memory" and "resume" in GiB (default 20)
   --seed N          of what is random: losses, changed bytes (default: new ones, printed)
   --dir DIR         folder for the files, best a tmpfs (default /dev/shm)
@@ -46,6 +48,8 @@ A full run writes bench/RESULTS.md; --quick and --only print unless --write is g
  * @property {number} fileBytes length of the transferred file
  * @property {number} sparseBytes length of the large file of the suites memory and resume
  * @property {number} wanBytes length of the file that crosses the emulated link
+ * @property {string[]} congestion names of further congestion controls for it
+ * @property {number} sendBufferBytes the largest send buffer there; 0 for the system's
  * @property {string} [seed]
  * @property {number} handshakes handshakes of one measured run
  * @property {number} logins ssh logins and key exchanges of one measured run
@@ -67,6 +71,8 @@ export function parseOptions(argv) {
       rounds: { type: 'string' },
       size: { type: 'string' },
       'wan-size': { type: 'string' },
+      congestion: { type: 'string', multiple: true, default: [] },
+      'send-buffer': { type: 'string' },
       large: { type: 'string' },
       seed: { type: 'string' },
       dir: { type: 'string', default: '/dev/shm' },
@@ -100,6 +106,8 @@ export function parseOptions(argv) {
     fileBytes: mebibytes * MIB,
     sparseBytes: positive('--large', values.large, values.quick ? 2 : 20) * GIB,
     wanBytes: wanMebibytes * MIB,
+    congestion: values.congestion,
+    sendBufferBytes: positive('--send-buffer', values['send-buffer'], 0) * MIB,
     seed: values.seed,
     handshakes: values.quick ? 2000 : 20_000,
     logins: values.quick ? 8 : 40,

@@ -32,13 +32,17 @@ const PLAIN = `plain TCP, ${STREAMS} connections`;
 const PRODUCT = 'e2eeftp';
 const RTT_SAMPLES = 9;
 const CLOSED_PORT = 9;
+/** Rounds last for minutes. */
+const MOST_ROUNDS = 3;
 
 /** @type {import('../lib/measure.mjs').Suite} */
-export async function wanSuite(bench) {
+export async function wanSuite(wholeBench) {
+  const rounds = Math.min(wholeBench.options.rounds, MOST_ROUNDS);
+  const bench = { ...wholeBench, options: { ...wholeBench.options, rounds } };
   const sections = [];
   const missing = networkMissing();
   if (missing === null) {
-    for (const congestion of [undefined, ...(bench.options.quick ? [] : LOSS_BASED)]) {
+    for (const congestion of [undefined, ...bench.options.congestion]) {
       for (const lossPercent of LOSSES) sections.push(await section(bench, congestion, lossPercent));
     }
   } else {
@@ -65,8 +69,9 @@ async function section(bench, wanted, lossPercent) {
   const absent = (missing) => ({ lossPercent, congestion: wanted, isSystems, missing, results: new Map(), rtt: NaN });
   let network;
   try {
-    const seed = bench.options.seed;
-    network = await startNetwork({ rttMs: RTT_MS, megabits: MEGABITS, lossPercent, seed, congestion: wanted });
+    const { seed, sendBufferBytes } = bench.options;
+    const link = { rttMs: RTT_MS, megabits: MEGABITS, lossPercent, seed, sendBufferBytes };
+    network = await startNetwork({ ...link, congestion: wanted });
   } catch (error) {
     if (error instanceof Stopped) throw error;
     bench.log(`  ${wanted}: ${error.message}`);
@@ -161,7 +166,7 @@ function report(bench, sections, missing) {
       `${bench.options.wanBytes / 2 ** 20} MiB (scp, rsync and one plain connection: 1/${PART} of it; ` +
       `${LOSS_BASED.join(' and ')} with losses: 1/${LOSSY_PART}). ` +
       '"Of the link" is content against what TCP can carry as content: headers take 3.5 % of each packet. ' +
-      `No peer sets socket buffers; the system allows each connection ${sendBuffer()} MiB to send from. ` +
+      `No peer sets socket buffers${sendBuffer(sections)}. At most ${MOST_ROUNDS} rounds. ` +
       'e2eeftp and the plain copy: their transfer; scp and rsync: their whole command.',
   ];
   const gates = [];
@@ -233,8 +238,9 @@ function sectionGates(part) {
   });
 }
 
-/** @returns {string} the most that a connection may hold to be sent, in MiB */
-function sendBuffer() {
-  const most = fs.readFileSync('/proc/sys/net/ipv4/tcp_wmem', 'utf8').trim().split(/\s+/).at(-1);
-  return figure(Number(most) / 2 ** 20, 0);
+/** @returns {string} the most that a connection may hold to be sent */
+function sendBuffer(sections) {
+  const found = sections.find(({ network }) => network !== undefined);
+  if (found === undefined) return '';
+  return `; a connection may hold ${figure(found.network.sendBuffer / 2 ** 20, 0)} MiB to be sent`;
 }

@@ -93,8 +93,10 @@ export class Expectations {
   settle() {
     const found = this.#read();
     const violations = [];
-    for (const path of found.keys()) {
-      if (!this.#allowed.has(path)) violations.push(`${path} was never stored`);
+    for (const [path, content] of found) {
+      if (this.#allowed.has(path)) continue;
+      violations.push(`${path} was never stored`);
+      this.#allowed.set(path, new Set([content]));
     }
     for (const { effects, moves } of this.#open.values()) {
       if (moves !== null && ![...effects.keys()].some((path) => found.get(path) === moves)) {
