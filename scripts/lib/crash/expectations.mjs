@@ -63,6 +63,10 @@ export class Expectations {
       const allowed = this.#allowed.get(path) ?? new Set([ABSENT]);
       this.#allowed.set(path, allowed.add(content));
     }
+    // What was moved may since be overwritten.
+    for (const other of this.#open.values()) {
+      if ([...effects.keys()].some((path) => other.effects.has(path))) other.moves = null;
+    }
     this.#lastId += 1;
     this.#open.set(this.#lastId, { effects, isRunning: true, moves });
     return this.#lastId;
