@@ -91,8 +91,8 @@ export class Worker {
       if (this.#unanswered.has(path)) this.#shared.violation(`${path}: it could not be sent again`);
     }
     // Whatever is fetched next cleans up what earlier clients have left here.
-    const existing = this.#paths(true);
-    if (existing.length > 0) await this.#get(this.#random.pick(existing));
+    if (this.#paths(true).length === 0) await this.#sendNew(this.#random.pick(this.#paths(false)));
+    await this.#get(this.#random.pick(this.#paths(true)));
   }
 
   /** @returns {string[]} paths that surely are there, or surely are not, and that nothing works on */
