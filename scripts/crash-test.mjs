@@ -32,7 +32,7 @@ await runMain(async () => {
   const test = new CrashTest(folder, options);
   const interrupt = () => {
     test.stop();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     process.exit(130);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, interrupt);
@@ -41,7 +41,7 @@ await runMain(async () => {
   } finally {
     test.stop();
     if (options.keep) process.stdout.write(`kept: ${folder}\n`);
-    else rmSync(folder, { recursive: true, force: true });
+    else rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 });
 

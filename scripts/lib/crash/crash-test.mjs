@@ -106,8 +106,10 @@ export class CrashTest {
   async #startServer() {
     const fault = this.#random.chance(this.#options.faults) ? drawFault(this.#random) : null;
     this.#fault = fault;
-    if (await this.#program.startServer(fault)) return;
-    // A failing disk can keep it from starting.
+    const told = await this.#program.startServer(fault);
+    if (told === null) return;
+    // A failing disk can keep it from starting, and then it says so.
+    if (!/^error\[E2EEFTP_\w+\]/m.test(told)) this.#violation(`the server did not start, and said: ${told}`);
     this.#counts.set('server not started', (this.#counts.get('server not started') ?? 0) + 1);
     this.#fault = null;
     await this.#program.startServer(null);

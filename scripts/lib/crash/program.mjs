@@ -56,7 +56,8 @@ export class Program {
 
   /**
    * @param {import('./faults.mjs').Fault | null} fault
-   * @returns {Promise<boolean>} whether it became ready; with a fault it may not
+   * @returns {Promise<string | null>} null when it is ready; else, which only a fault excuses, what it
+   *   has written to its standard error
    * @throws {SetupError} when it does not without one
    */
   async startServer(fault) {
@@ -66,18 +67,23 @@ export class Program {
     const listen = ['--listen', `127.0.0.1:${this.#port}`, '--port-file', portFile, '--log-level', 'warn'];
     const plain = [process.execPath, CLI, 'serve', this.tree, '--data', data, '--drain-timeout', '5', ...listen];
     const [command, ...args] = fault === null ? plain : withFault(fault, plain, join(this.#folder, 'faults.log'));
-    const child = spawn(command, args, { env: this.#environment(), stdio: ['ignore', 'ignore', 'pipe'] });
+    // A process group of its own: strace does not take along what it runs.
+    const child = spawn(command, args, {
+      env: this.#environment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
     let told = '';
     child.stderr.setEncoding('utf8').on('data', (text) => {
       told = (told + text).slice(-KEPT);
     });
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close');
     const giveUp = Date.now() + START_MS;
     while (!existsSync(portFile)) {
       if (hasEnded(child) || Date.now() > giveUp) {
-        child.kill('SIGKILL');
+        if (!hasEnded(child)) process.kill(-child.pid, 'SIGKILL');
         await ended;
-        if (fault !== null) return false;
+        if (fault !== null) return told;
         throw new SetupError(`The server did not become ready:\n${told}`);
       }
       await sleep(10);
@@ -87,7 +93,7 @@ export class Program {
     this.#server = { child, pid, ended, told: () => told };
     this.isUp = true;
     this.changes += 1;
-    return true;
+    return null;
   }
 
   /**
@@ -147,7 +153,7 @@ export class Program {
   /** Ends everything at once. */
   killAll() {
     for (const child of this.clients) child.kill('SIGKILL');
-    if (this.#server !== null && !hasEnded(this.#server.child)) process.kill(this.#server.pid, 'SIGKILL');
+    if (this.#server !== null && !hasEnded(this.#server.child)) process.kill(-this.#server.child.pid, 'SIGKILL');
   }
 
   #key() {
