@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal } = nativeBinding
+const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, draftReceipt, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal } = nativeBinding
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeClassicConnection }
@@ -791,9 +791,12 @@ export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
+export { checkReceiptClient }
 export { classicSealedLen }
+export { composeReceipt }
 export { connect }
 export { connectClassic }
+export { draftReceipt }
 export { extendRotation }
 export { hashLocal }
 export { isClassicSealedLen }
@@ -802,6 +805,9 @@ export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
 export { readPublicHalf }
+export { readReceipt }
+export { readReceiptStatement }
 export { readRotation }
+export { receiptNames }
 export { stageLocal }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -14,6 +14,8 @@ export interface TransferOptions {
   preserve: boolean;
   dryRun: boolean;
   progress: ProgressMode;
+  /** Where the receipt is written. */
+  receipt?: string;
 }
 
 /** Adds them to a verb. */
@@ -25,6 +27,7 @@ export function addTransferOptions(command: Command): Command {
     )
     .addOption(new Option('--no-clobber', 'fail when the name is taken').conflicts(['overwrite', 'rename']))
     .addOption(new Option('--rename', 'take a free name, "name (1).ext"').conflicts(['overwrite', 'clobber']))
+    .option('--receipt <file>', 'have both sides sign a receipt of the one file, and write it here')
     .option('-n, --dry-run', 'look and say what would be done; change nothing');
   return addSettings(command, settingsOfVerb(command.name()));
 }
@@ -36,5 +39,6 @@ export function readTransferOptions(options: OptionValues): TransferOptions {
     preserve: options['preserve'] !== false,
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
+    ...(options['receipt'] === undefined ? {} : { receipt: options['receipt'] as string }),
   };
 }

@@ -21,6 +21,7 @@ import { encodeControl } from './control-codec.js';
 import type { ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
 import type { Peer } from './request-context.js';
+import type { TransferLedger } from './transfer-ledger.js';
 import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK, AT_WORK_MS } from './status.js';
 
 /** What the requests of one session share. */
@@ -34,6 +35,8 @@ export interface SessionState {
   readonly view: NativeView;
   /** The names that the server has promised to uploads under way. */
   readonly reservations: NameReservations;
+  /** The files that receipts may be asked of. */
+  readonly transfers: TransferLedger;
   /** Aborts when the session has to end. */
   readonly signal: AbortSignal;
 }

@@ -10,6 +10,7 @@ import { ControlReader } from '../control-value.js';
 import type { ControlValue } from '../control-value.js';
 import { typeOfLetter } from '../entry-codec.js';
 import type { Entry } from '../entry-codec.js';
+import type { Receipt } from '../receipt.js';
 import { longLivedController } from './abort.js';
 import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
@@ -23,6 +24,8 @@ import type { HashOptions, HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import { listTree } from './list-tree.js';
+import { ReceiptDesk } from './receipt.js';
+import type { ReceiptParties } from './receipt.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
@@ -33,12 +36,11 @@ import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
 
 /** What a client is made of. */
-export interface ClientParts {
+export interface ClientParts extends ReceiptParties {
   readonly session: NativeSession;
   readonly dial: Dial;
   readonly host: string;
   readonly port: number;
-  readonly serverKey: PublicKey;
   readonly software: string;
   readonly channel: ChannelOptions;
 }
@@ -67,6 +69,7 @@ export class Client {
   readonly software: string;
   readonly #channel: Channel;
   readonly #parts: ClientParts;
+  readonly #receipts: ReceiptDesk;
   readonly #closing: AbortController = longLivedController();
 
   /** Clients are made by `connect`. @internal */
@@ -77,6 +80,7 @@ export class Client {
     this.serverKey = parts.serverKey;
     this.software = parts.software;
     this.#channel = new Channel(parts.session, parts.channel);
+    this.#receipts = new ReceiptDesk(parts);
   }
 
   /** Whether requests can be made: the client was not closed and its connection was not lost, as far as is known. */
@@ -88,16 +92,30 @@ export class Client {
    * Stores a local file on the server. It appears under its name when all of it is there and verified. A `remotePath`
    * that ends with `/` or is a directory means: into it, under the same name.
    */
-  send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
-    return sendFile(this.#channel, localPath, remotePath, options);
+  async send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
+    const sent = await sendFile(this.#channel, localPath, remotePath, options);
+    return this.#receipts.note(sent, 'send', sent.path);
   }
 
   /**
    * Fetches a file. It appears under its name when all of it is there and verified. A `localPath` that ends with `/` or
    * is a directory means: into it, under the same name.
    */
-  get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
-    return getFile(this.#channel, remotePath, localPath, options);
+  async get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
+    const got = await getFile(this.#channel, remotePath, localPath, options);
+    return this.#receipts.note(got, 'get', remotePath);
+  }
+
+  /**
+   * A receipt of a file that {@link send} or {@link get} of this client has moved: both sides sign what was moved, under
+   * which name, and when. One for each transfer, of the last 64, and as long as the client is open.
+   *
+   * @param transfer what `send` or `get` gave back.
+   * @throws E2eeftpError `E2EEFTP_RECEIPT` when the server does not sign, or signs something else;
+   * `E2EEFTP_UNKNOWN_COMMAND` from a server that knows no receipts; `E2EEFTP_AGENT`.
+   */
+  receipt(transfer: TransferResult, options: SignalOptions = {}): Promise<Receipt> {
+    return this.#receipts.ask(this.#channel, transfer, options.signal);
   }
 
   /**

@@ -154,6 +154,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     host: target.host,
     port: target.port,
     serverKey: key,
+    identity: opened.identity,
+    onTouch: options.onTouch,
     software: opened.software,
     channel: { replyTimeoutMs: options.replyTimeoutMs ?? 300_000, abortGraceMs: options.abortGraceMs ?? 750 },
   });
