@@ -135,6 +135,8 @@ export declare class NativeIdentity {
   toOpenssh(comment: string): string
   /** The private key in OpenSSH's format, encrypted under a passphrase. */
   toEncryptedOpenssh(comment: string, passphrase: Uint8Array): Promise<string>
+  /** Signs a statement of which this identity is a side; gives an SSH signature blob. */
+  signReceipt(statement: string): Promise<Buffer>
 }
 
 /** A peer that waits for the verdict on its identity. */
@@ -312,14 +314,23 @@ export declare class NativeView {
   stage(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
 }
 
+/** Throws `E2EEFTP_RECEIPT` unless `signature` is the client's under the statement. */
+export declare function checkReceiptClient(statement: string, signature: Uint8Array): void
+
 /** Length of the piece that seals `plain_len` bytes. */
 export declare function classicSealedLen(plainLen: number): number
+
+/** The text of a receipt; throws `E2EEFTP_RECEIPT` unless all of it fits together. */
+export declare function composeReceipt(statement: string, path: Uint8Array, salt: Uint8Array, clientSignature: Uint8Array, serverSignature: Uint8Array): string
 
 /** Connects and lets the server prove its identity; the client has said nothing of itself yet. */
 export declare function connect(options: NativeConnectOptions): Promise<NativeConnecting>
 
 /** Connects and exchanges hellos. The server's key is still to be judged. */
 export declare function connectClassic(options: NativeConnectOptions, identity: NativeIdentity): Promise<NativeClassicConnection>
+
+/** Drafts the statement about a transfer, with a new id and a new salt. */
+export declare function draftReceipt(subject: NativeReceiptSubject): NativeReceiptDraft
 
 /**
  * The text of the file `server_id.rotation` after `identity` has named `newKey` its successor.
@@ -509,6 +520,56 @@ export interface NativeProgress {
   phase: string
 }
 
+/** A receipt all of whose signatures fit. */
+export interface NativeReceipt {
+  /** The text that both keys have signed. */
+  text: string
+  statement: NativeReceiptStatement
+  /** The path on the server; null when the name is withheld. */
+  path?: Buffer
+}
+
+/** A statement that is to be signed, and the salt that hides the name in it. */
+export interface NativeReceiptDraft {
+  statement: string
+  /** 32 random bytes. */
+  salt: Buffer
+}
+
+/** What a statement says. */
+export interface NativeReceiptStatement {
+  /** 16 bytes. */
+  id: Buffer
+  /** `send` or `get`, as the client sees it. */
+  direction: string
+  size: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** 32 bytes. */
+  nameCommitment: Buffer
+  client: PublicKeyInfo
+  server: PublicKeyInfo
+  /** Seconds since 1970. */
+  time: number
+}
+
+/** A transfer that a client has a receipt made of. */
+export interface NativeReceiptSubject {
+  /** `send` or `get`, as the client sees it. */
+  direction: string
+  size: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** The path on the server in its one form, `/a/b`. */
+  path: Buffer
+  /** The client's key. */
+  client: string
+  /** The server's key. */
+  server: string
+  /** Seconds since 1970. */
+  time: number
+}
+
 /** How to move a name. */
 export interface NativeRenameOptions {
   /** Whether a file or link that has the new name is replaced. */
@@ -595,8 +656,17 @@ export interface PublicKeyInfo {
 /** The public key that a private key file names; needs no passphrase, and proves nothing. */
 export declare function readPublicHalf(text: Uint8Array): PublicKeyInfo
 
+/** Reads a receipt and verifies all of it; throws `E2EEFTP_RECEIPT`. */
+export declare function readReceipt(text: string): NativeReceipt
+
+/** Reads a statement; throws `E2EEFTP_RECEIPT` unless it has its one form. */
+export declare function readReceiptStatement(text: string): NativeReceiptStatement
+
 /** Reads the text of a file `server_id.rotation` and verifies all of it; throws `E2EEFTP_KEY_FILE`. */
 export declare function readRotation(text: string): Array<NativeRotation>
+
+/** Whether a statement is about the file `path`, of which the client says that it hid it with `salt`. */
+export declare function receiptNames(statement: string, path: Uint8Array, salt: Uint8Array): boolean
 
 /** Starts a new file among the user's own. */
 export declare function stageLocal(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>

@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal, stageLocalBlocks } = nativeBinding
+const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, draftReceipt, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks } = nativeBinding
 export { NativeBlocks }
 export { NativeBodyReader }
 export { NativeBodyWriter }
@@ -793,9 +793,12 @@ export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
+export { checkReceiptClient }
 export { classicSealedLen }
+export { composeReceipt }
 export { connect }
 export { connectClassic }
+export { draftReceipt }
 export { extendRotation }
 export { hashLocal }
 export { isClassicSealedLen }
@@ -804,7 +807,10 @@ export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
 export { readPublicHalf }
+export { readReceipt }
+export { readReceiptStatement }
 export { readRotation }
+export { receiptNames }
 export { stageLocal }
 export { stageLocalBlocks }
 export const __napiBindingTarget = __napiLoadedBindingTarget

@@ -21,6 +21,10 @@ export { ProgressReporter } from './e2eeftp/client/progress.js';
 export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
+export { verifyReceipt } from './e2eeftp/client/verify-receipt.js';
+export type { VerifyReceiptOptions } from './e2eeftp/client/verify-receipt.js';
+export { readReceipt } from './e2eeftp/receipt.js';
+export type { Receipt } from './e2eeftp/receipt.js';
 export type { SpaceResult } from './e2eeftp/client/space.js';
 export type {
   GetOptions,
@@ -40,7 +44,14 @@ export type { ClassicGetOptions, ClassicSendOptions } from './classic/client/cla
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
-export type { LoginEvent, LoginRefusal, ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
+export type {
+  LoginEvent,
+  LoginRefusal,
+  ReceiptEvent,
+  ServerEvents,
+  ServerWarning,
+  TransferEvent,
+} from './server/events.js';
 export { refuseExposedPaths } from './server/exposed-paths.js';
 export type { Logger } from './server/logger.js';
 export { Session } from './server/session.js';
@@ -110,6 +121,7 @@ export type {
   CliRetryEvent,
   CliPhaseEvent,
   CliProgressEvent,
+  CliReceiptEvent,
   CliResultEvent,
   CliStartEvent,
 } from './cli/events.js';

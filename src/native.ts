@@ -9,9 +9,12 @@ import './native-binary.js';
 import { E2eeftpError, isErrorCode } from './errors.js';
 
 export {
+  checkReceiptClient,
   classicSealedLen,
+  composeReceipt,
   connect as connectNative,
   connectClassic as connectClassicNative,
+  draftReceipt,
   extendRotation,
   hashLocal,
   isClassicSealedLen,
@@ -38,7 +41,10 @@ export {
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
   readPublicHalf,
+  readReceipt,
+  readReceiptStatement,
   readRotation,
+  receiptNames,
   stageLocal,
   stageLocalBlocks,
 } from '../index.js';

@@ -123,6 +123,8 @@ export class Sandbox {
   env(more: Record<string, string> = {}): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
+      // A connection that breaks is what many tests are about.
+      E2EEFTP_RECONNECT: '0',
       HOME: this.path('home'),
       XDG_CONFIG_HOME: this.path('config'),
       XDG_DATA_HOME: this.path('data'),

@@ -21,6 +21,7 @@ const VERBS = [
   'trust',
   'serve',
   'config',
+  'receipt',
   'completion',
 ];
 
@@ -38,6 +39,7 @@ test('--help groups the verbs', async (t) => {
     'Keys:',
     'Serve:',
     'Configuration:',
+    'Understand:',
     'Global options:',
   ]) {
     t.true(stdout.includes(`\n${group}\n`), group);

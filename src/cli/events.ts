@@ -103,6 +103,26 @@ export interface CliCompleteEvent extends CliEventBase {
   verified: boolean;
 }
 
+/** With `--receipt`: the receipt of the file is signed by both sides and written. */
+export interface CliReceiptEvent extends CliEventBase {
+  type: 'receipt';
+  /** The file that holds it. */
+  file: string;
+  /** Random, hexadecimal. */
+  id: string;
+  direction: 'send' | 'get';
+  /** The path on the server. */
+  path: string;
+  bytes: number;
+  root: string;
+  /** Fingerprint. */
+  clientKey: string;
+  /** Fingerprint. */
+  serverKey: string;
+  /** ISO 8601, UTC: the time in the receipt. */
+  signedAt: string;
+}
+
 /** Something failed. The last one of a failed command decides its exit code. */
 export interface CliErrorEvent extends CliEventBase {
   type: 'error';
@@ -157,6 +177,7 @@ export type CliEvent =
   | CliResumeEvent
   | CliRetryEvent
   | CliCompleteEvent
+  | CliReceiptEvent
   | CliErrorEvent
   | CliEntryEvent
   | CliServerKeyEvent

@@ -1,6 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
-import type { TransferOptions as LibraryOptions } from '../index.js';
+import type { Skip, TransferOptions as LibraryOptions } from '../index.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -17,6 +17,8 @@ export interface TransferOptions {
   moving: Pick<LibraryOptions, 'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs'>;
   dryRun: boolean;
   progress: ProgressMode;
+  /** Where the receipt is written. */
+  receipt?: string;
 }
 
 /** Adds them to a verb. */
@@ -28,8 +30,16 @@ export function addTransferOptions(command: Command): Command {
     )
     .addOption(new Option('--no-clobber', 'fail when the name is taken').conflicts(['overwrite', 'rename']))
     .addOption(new Option('--rename', 'take a free name, "name (1).ext"').conflicts(['overwrite', 'clobber']))
+    .option('--receipt <file>', 'have both sides sign a receipt of the one file, and write it here')
     .option('-n, --dry-run', 'look and say what would be done; change nothing');
   return addSettings(command, settingsOfVerb(command.name()));
+}
+
+/** A file that is skipped is not moved, and of what was not moved there is no receipt. */
+function readSkip(options: OptionValues): Skip {
+  if (options['receipt'] !== undefined) return 'never';
+  if (options['checksum'] === true) return 'checksum';
+  return options['delta'] === 'auto' ? 'time' : 'never';
 }
 
 function readMoving(options: OptionValues): TransferOptions['moving'] {
@@ -38,7 +48,7 @@ function readMoving(options: OptionValues): TransferOptions['moving'] {
   return {
     resume: options['resume'] !== false,
     delta: delta !== 'never',
-    skip: options['checksum'] === true ? 'checksum' : delta === 'auto' ? 'time' : 'never',
+    skip: readSkip(options),
     reconnectMs: Math.ceil((options['reconnect'] as number) * 1000),
     ...(connections === undefined ? {} : { connections }),
   };
@@ -52,5 +62,6 @@ export function readTransferOptions(options: OptionValues): TransferOptions {
     moving: readMoving(options),
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
+    ...(options['receipt'] === undefined ? {} : { receipt: options['receipt'] as string }),
   };
 }

@@ -25,6 +25,7 @@ import type { ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
 import type { RunningUploads } from './running-uploads.js';
 import type { Peer } from './request-context.js';
+import type { TransferLedger } from './transfer-ledger.js';
 import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK, AT_WORK_MS } from './status.js';
 
 /** Most further connections that one transfer is offered. */
@@ -43,6 +44,8 @@ export interface SessionState {
   readonly reservations: NameReservations;
   /** The uploads by blocks that the server is receiving. */
   readonly uploads: RunningUploads;
+  /** The files that receipts may be asked of. */
+  readonly transfers: TransferLedger;
   /** Aborts when the session has to end. */
   readonly signal: AbortSignal;
 }

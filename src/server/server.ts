@@ -10,6 +10,7 @@ import { deleteCommand } from '../e2eeftp/commands/delete.js';
 import { getCommand } from '../e2eeftp/commands/get.js';
 import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
+import { receiptCommand } from '../e2eeftp/commands/receipt.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
 import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
@@ -34,7 +35,7 @@ import type { Prepared } from './prepare.js';
 import { Revocation } from './revocation.js';
 import type { Revocable } from './revocation.js';
 import type { Session } from './session.js';
-import { reportAnswer, reportEnd } from './session-report.js';
+import { reportAnswer, reportEnd, reportReceipt } from './session-report.js';
 import { runSession } from './session-loop.js';
 import { StorageCommands } from './storage-commands.js';
 
@@ -242,6 +243,12 @@ export class Server extends StorageCommands {
   /** Answers STAT. */
   handleStat(context: RequestContext): Promise<CommandReply> {
     return statCommand(context);
+  }
+
+  /** Answers RECEIPT. */
+  handleReceipt(context: RequestContext): Promise<CommandReply> {
+    const { logger } = this.#options;
+    return receiptCommand(context, this.identity, (receipt) => reportReceipt(context, receipt, logger, this.#events));
   }
 
   async #listen(): Promise<void> {

@@ -24,6 +24,7 @@ mod identity;
 mod job;
 mod listener;
 mod listing;
+mod receipt;
 mod rotation;
 mod runtime;
 mod session;

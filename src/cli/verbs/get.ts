@@ -8,6 +8,7 @@ import { isClassic } from '../classic/classic-option.js';
 import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
+import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { getToStandardOutput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
@@ -81,6 +82,7 @@ function makeJob(
         return { ...got, target: '-' };
       }
       const got = await client.get(address.path, target, { ...common, onProgress, onRetry });
+      if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
       return { ...got, target: got.path };
     },
   };
@@ -120,13 +122,17 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   } else if (sources.length > 1 && !target.endsWith('/') && !(await isDirectory(target))) {
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
+  await checkReceiptFile(transfer.receipt, sources.length);
+  if (target === '-') refuseReceipt(transfer.receipt, 'standard output is fed by a connection of its own');
   if (
     isClassic(
       context,
       sources.map(({ address }) => address),
     )
-  )
+  ) {
+    refuseReceipt(transfer.receipt, 'classic has none');
     return getFromClassic(context, { sources, target }, transfer);
+  }
   const clients = new ClientPool(context);
   try {
     // The first server is reached before anything is started, so that its failure is told once.

@@ -8,6 +8,7 @@ import { isClassic } from '../classic/classic-option.js';
 import { sendToClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
+import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
 import { sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
@@ -112,6 +113,7 @@ function makeJob(
       }
       await sourceLength(source);
       const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress, onRetry });
+      if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
       return { ...sent, target: shown(target, sent.path) };
     },
   };
@@ -126,7 +128,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   if (name === undefined && namesDirectory(target.path) && sources.some((source) => source.path === '-')) {
     throw usage('standard input has no name', 'give --name NAME, or a full target name');
   }
-  if (isClassic(context, [target])) return sendToClassic(context, { sources, target }, transfer);
+  await checkReceiptFile(transfer.receipt, sources.length);
+  if (first?.path === '-') refuseReceipt(transfer.receipt, 'standard input is sent on a connection of its own');
+  if (isClassic(context, [target])) {
+    refuseReceipt(transfer.receipt, 'classic has none');
+    return sendToClassic(context, { sources, target }, transfer);
+  }
   return withClient(context, target, async (client) => {
     const path =
       sources.length > 1

@@ -10,6 +10,7 @@ import { ControlReader } from '../control-value.js';
 import type { ControlValue } from '../control-value.js';
 import { typeOfLetter } from '../entry-codec.js';
 import type { Entry } from '../entry-codec.js';
+import type { Receipt } from '../receipt.js';
 import { longLivedController } from './abort.js';
 import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
@@ -23,6 +24,8 @@ import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import { listTree } from './list-tree.js';
 import { Line } from './line.js';
+import { ReceiptDesk } from './receipt.js';
+import type { ReceiptParties } from './receipt.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
@@ -33,14 +36,14 @@ import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
 
 /** What a client is made of. */
-export interface ClientParts {
+export interface ClientParts extends ReceiptParties {
   readonly session: NativeSession;
   readonly dial: Dial;
   readonly host: string;
   readonly port: number;
-  readonly serverKey: PublicKey;
   readonly software: string;
   readonly channel: ChannelOptions;
+  readonly reconnectMs: number;
 }
 
 /** Options of calls that have none but the signal. */
@@ -67,6 +70,7 @@ export class Client {
   readonly software: string;
   readonly #line: Line;
   readonly #parts: ClientParts;
+  readonly #receipts: ReceiptDesk;
   readonly #closing: AbortController = longLivedController();
 
   /** Clients are made by `connect`. @internal */
@@ -76,7 +80,8 @@ export class Client {
     this.port = parts.port;
     this.serverKey = parts.serverKey;
     this.software = parts.software;
-    this.#line = new Line(parts.session, parts.dial, parts.channel, this.#closing.signal);
+    this.#line = new Line(parts, this.#closing.signal);
+    this.#receipts = new ReceiptDesk(parts);
   }
 
   get #channel(): Channel {
@@ -93,8 +98,9 @@ export class Client {
    * that ends with `/` or is a directory means: into it, under the same name. When the connection breaks, a new one is
    * made and the transfer goes on; what an earlier call has left of the same file is not sent again.
    */
-  send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
-    return sendFile(this.#line, localPath, remotePath, options);
+  async send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
+    const sent = await sendFile(this.#line, localPath, remotePath, options);
+    return this.#receipts.note(sent, 'send', sent.path);
   }
 
   /**
@@ -102,8 +108,21 @@ export class Client {
    * is a directory means: into it, under the same name. When the connection breaks, a new one is made and the transfer
    * goes on; what an earlier call has left of the same file is not fetched again.
    */
-  get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
-    return getFile(this.#line, this.serverKey.fingerprint, remotePath, localPath, options);
+  async get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
+    const got = await getFile(this.#line, this.serverKey.fingerprint, remotePath, localPath, options);
+    return this.#receipts.note(got, 'get', remotePath);
+  }
+
+  /**
+   * A receipt of a file that {@link send} or {@link get} of this client has moved: both sides sign what was moved, under
+   * which name, and when. One for each transfer, of the last 64, and as long as the client is open.
+   *
+   * @param transfer what `send` or `get` gave back.
+   * @throws E2eeftpError `E2EEFTP_RECEIPT` when the server does not sign, or signs something else;
+   * `E2EEFTP_UNKNOWN_COMMAND` from a server that knows no receipts; `E2EEFTP_AGENT`.
+   */
+  receipt(transfer: TransferResult, options: SignalOptions = {}): Promise<Receipt> {
+    return this.#receipts.ask(this.#channel, transfer, options.signal);
   }
 
   /**

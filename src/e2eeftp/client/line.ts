@@ -23,12 +23,14 @@ export interface Retry {
 /** Options of what goes on when the connection breaks. */
 export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long to try to reach the server again while nothing moves, in milliseconds; 0 = not at all. @default 120_000 */
+  /**
+   * How long to try to reach the server again while nothing moves, in milliseconds; 0 = not at all. @default what
+   * `connect` was told
+   */
   readonly reconnectMs?: number | undefined;
   readonly onRetry?: ((retry: Retry) => void) | undefined;
 }
 
-const DEFAULT_RECONNECT_MS = 120_000;
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 10_000;
 /** A transfer whose blocks did not all arrive is asked for again at once, so many times. */
@@ -45,19 +47,29 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'E2EEFTP_RATE_LIMITED',
 ]);
 
+/** What a line is made of. */
+export interface LineParts {
+  readonly session: NativeSession;
+  readonly dial: Dial;
+  readonly channel: ChannelOptions;
+  readonly reconnectMs: number;
+}
+
 /** The client's connection. */
 export class Line {
   #channel: Channel;
   readonly #dial: Dial;
   readonly #options: ChannelOptions;
+  readonly #reconnectMs: number;
   readonly #closing: AbortSignal;
   #renewing: Promise<void> | null = null;
 
   /** @param closing aborts when the client is closed. */
-  constructor(session: NativeSession, dial: Dial, options: ChannelOptions, closing: AbortSignal) {
-    this.#channel = new Channel(session, options);
-    this.#dial = dial;
-    this.#options = options;
+  constructor(parts: LineParts, closing: AbortSignal) {
+    this.#channel = new Channel(parts.session, parts.channel);
+    this.#dial = parts.dial;
+    this.#options = parts.channel;
+    this.#reconnectMs = parts.reconnectMs;
     this.#closing = closing;
   }
 
@@ -78,7 +90,7 @@ export class Line {
     { moved, isRepairable }: { readonly moved: () => number; readonly isRepairable: () => boolean },
     attempt: (channel: Channel, count: number) => Promise<T>,
   ): Promise<T> {
-    const { signal, reconnectMs = DEFAULT_RECONNECT_MS } = options;
+    const { signal, reconnectMs = this.#reconnectMs } = options;
     const patience = new Patience(reconnectMs);
     for (let count = 0, repairs = 0; ; count += 1) {
       const channel = this.#channel;

@@ -18,9 +18,10 @@ export interface BuiltInHandlers {
   handleCopy(context: RequestContext): Promise<CommandReply>;
   handleHash(context: RequestContext): Promise<CommandReply>;
   handleSpace(context: RequestContext): Promise<CommandReply>;
+  handleReceipt(context: RequestContext): Promise<CommandReply>;
 }
 
-/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH and SPACE. */
+/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE and RECEIPT. */
 export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
   registry.set('SEND', {
     summary: 'Stores a file',
@@ -75,5 +76,9 @@ export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHan
     summary: 'Tells how much room there is',
     permission: SPACE_REQUIREMENT,
     handler: (context) => handlers.handleSpace(context),
+  });
+  registry.set('RECEIPT', {
+    summary: 'Counter-signs the receipt of a file that was moved',
+    handler: (context) => handlers.handleReceipt(context),
   });
 }
