@@ -105,7 +105,7 @@ test('wrong usage: exit code 2, one line and the next step, nothing on standard 
     ['send', 'a', 'host:b', '--name', 'x'],
     ['send', '-', 'host:b', '--name', '../x'],
     ['send', 'a', 'host:b', '--rename', '--no-clobber'],
-    ['send', 'a', 'host:b', '--delta', 'auto'],
+    ['send', 'a', 'host:b', '--delta', 'sometimes'],
     ['get'],
     ['get', 'a'],
     ['get', 'a', 'b'],

@@ -38,6 +38,8 @@ export function addTransferOptions(command: Command): Command {
 /** A file that is skipped is not moved, and of what was not moved there is no receipt. */
 function readSkip(options: OptionValues): Skip {
   if (options['receipt'] !== undefined) return 'never';
+  // Whoever cares about names that are taken wants to hear of them.
+  if (options['rename'] === true || options['clobber'] === false) return 'never';
   if (options['checksum'] === true) return 'checksum';
   return options['delta'] === 'auto' ? 'time' : 'never';
 }

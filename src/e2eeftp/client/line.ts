@@ -100,11 +100,11 @@ export class Line {
       } catch (error) {
         signal?.throwIfAborted();
         this.#closing.throwIfAborted();
-        if (E2eeftpError.is(error, 'E2EEFTP_INTEGRITY') && isRepairable() && repairs < MAX_REPAIRS) {
-          repairs += 1;
-          continue;
-        }
-        if (!isPassing(error) || reconnectMs === 0) throw error;
+        const isRepair = E2eeftpError.is(error, 'E2EEFTP_INTEGRITY') && isRepairable() && repairs < MAX_REPAIRS;
+        if (isRepair) repairs += 1;
+        if (isRepair && channel.isOpen) continue;
+        // A record that was damaged on the way has ended the connection, too.
+        if (!(isRepair || isPassing(error)) || reconnectMs === 0) throw error;
         if (moved() > before) patience.renew();
         await this.#renew(channel, error, patience, options);
       }
