@@ -37,6 +37,8 @@ pub(crate) struct LocalBlocks {
 struct Claims {
     /// `None` without a key, and after an error.
     file: Option<JournalFile>,
+    /// Written and not claimed: see [`BlockStaged::note`].
+    noted: Vec<KeptBlock>,
     values: Vec<Option<BlockValue>>,
     error: Option<Error>,
 }
@@ -101,7 +103,7 @@ impl LocalBlocks {
             target_name: target_name.to_vec(),
             file,
             staged: Mutex::new(Some(staged)),
-            journal: Mutex::new(Claims { file: journal, values, error: None }),
+            journal: Mutex::new(Claims { file: journal, noted: Vec::new(), values, error: None }),
             may_adopt: options.adopt,
             is_durable: options.is_durable,
         };
@@ -200,7 +202,7 @@ impl BlockStaged for LocalBlocks {
 
     fn checkpoint(&self, blocks: &[KeptBlock]) -> Result<()> {
         let mut journal = lock(&self.journal);
-        let Claims { file, values, error } = &mut *journal;
+        let Claims { file, values, error, .. } = &mut *journal;
         let Some(open) = file else { return Ok(()) };
         if self.is_durable {
             sync_content(self.file.as_fd())?;
@@ -215,6 +217,10 @@ impl BlockStaged for LocalBlocks {
             *file = None;
         }
         Ok(())
+    }
+
+    fn note(&self, blocks: Vec<KeptBlock>) {
+        lock(&self.journal).noted.extend(blocks);
     }
 
     fn retract(&self, blocks: &[u32]) -> Result<()> {
@@ -268,6 +274,11 @@ impl BlockStaged for LocalBlocks {
 
 impl Drop for LocalBlocks {
     fn drop(&mut self) {
+        let noted = std::mem::take(&mut lock(&self.journal).noted);
+        if !noted.is_empty() && lock(&self.staged).is_some() {
+            // What can't be claimed is sent again.
+            let _ = self.checkpoint(&noted);
+        }
         let has_claims = {
             let journal = lock(&self.journal);
             journal.file.is_some() && journal.values.iter().any(Option::is_some)

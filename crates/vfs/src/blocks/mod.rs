@@ -61,6 +61,9 @@ pub trait BlockStaged: Send + Sync {
     /// first error, which [`BlockStaged::take_journal_error`] tells, and the transfer goes on without it.
     fn checkpoint(&self, blocks: &[KeptBlock]) -> Result<()>;
 
+    /// Notes that `blocks` are written: if the file is dropped without a commit, they are claimed then.
+    fn note(&self, blocks: Vec<KeptBlock>);
+
     /// Takes the claim to `blocks` back, which were found damaged.
     ///
     /// # Errors

@@ -348,6 +348,25 @@ fn a_name_that_is_taken_at_the_end_keeps_what_arrived() {
 }
 
 #[test]
+fn what_was_noted_is_claimed_when_no_commit_follows() {
+    let site = Site::new(Resolver::Auto);
+    let bytes = content(2 * MIB);
+    for commits in [false, true] {
+        let staged = site.storage.stage_blocks(&path("file"), &options(2 * MIB)).unwrap();
+        let kept = staged.kept().len();
+        let claim: Vec<KeptBlock> = (0..2).map(|index| fill(&*staged, index, &bytes)).collect();
+        staged.note(claim);
+        if commits {
+            assert_eq!(kept, 2, "left by the round before");
+            staged.commit(&QUICK).unwrap();
+        }
+        drop(staged);
+        let left: &[&str] = if commits { &[] } else { &["journal", "part"] };
+        assert_eq!(leftovers(&site), left);
+    }
+}
+
+#[test]
 fn a_full_disk_ends_the_journal_and_not_the_transfer() {
     let small = Tmpfs::mount("3m");
     let storage = e2eeftp_vfs::LocalStorage::open_root(small.path()).unwrap();

@@ -73,7 +73,9 @@ pub(crate) fn receive_blocks(
         board.end();
         received
     });
-    if received.is_err() {
+    if received.is_ok() {
+        board.note();
+    } else {
         // What brought the transfer down is the one to report. What can't be claimed is sent again.
         let _ = board.checkpoint();
     }

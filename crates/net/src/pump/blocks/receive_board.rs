@@ -183,6 +183,11 @@ impl ReceiveBoard {
         if blocks.is_empty() { Ok(()) } else { Ok(self.staged.checkpoint(&blocks)?) }
     }
 
+    /// All is there: what has arrived since the last claim is claimed only if no commit follows.
+    pub(super) fn note(&self) {
+        self.staged.note(self.checkpoints.take());
+    }
+
     /// Claims what arrives, now and then, until the transfer is over. To be run on a thread of its own.
     pub(super) fn keep_journal(&self) {
         while self.checkpoints.wait() {
