@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
 
 use e2eeftp_core::transfer::{BlockLayout, JournalContent, JournalHeader, KeptBlock, encode_entry};
-use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -214,14 +213,9 @@ fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut offset: u64) -> Resu
 /// What tells this run of the operating system from others. Where the system doesn't say, it is this
 /// process that is told from others.
 fn boot_id() -> [u8; 16] {
-    static THIS_PROCESS: LazyLock<[u8; 16]> = LazyLock::new(|| {
-        let mut random = [0; 16];
-        match SystemRandom::new().fill(&mut random) {
-            Ok(()) => random,
-            // Then a journal of another process could be believed that was written without durability.
-            Err(_) => [0xff; 16],
-        }
-    });
+    // Without random numbers nothing is staged either.
+    static THIS_PROCESS: LazyLock<[u8; 16]> =
+        LazyLock::new(|| crate::staging_name::random().unwrap_or([0xff; 16]));
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = text
         .chars()
