@@ -21,6 +21,14 @@ use crate::sys::fs::Mode;
 use crate::sys::io::Errno;
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
+/// A path of the host from its bytes; on Windows they are UTF-8.
+///
+/// # Errors
+/// `BadPath` on Windows for bytes that are not.
+pub fn path_from_bytes(bytes: &[u8]) -> Result<&Path> {
+    sys::path_from_bytes(bytes).ok_or_else(|| Error::new(ErrorKind::BadPath, "path"))
+}
+
 /// Opens a regular file for reading, links followed.
 ///
 /// # Errors

@@ -197,3 +197,8 @@ pub(crate) fn fcntl_getfl(_file: impl AsFd) -> Result<OFlags> {
 pub(crate) fn fcntl_setfl(_file: impl AsFd, _flags: OFlags) -> Result<()> {
     Ok(())
 }
+
+/// A path is text.
+pub(crate) fn path_from_bytes(bytes: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(bytes).ok().map(Path::new)
+}
