@@ -24,6 +24,8 @@ use super::open::{Name, open_name, open_path};
 pub(crate) struct Stat {
     pub(crate) st_mode: RawMode,
     pub(crate) st_size: u64,
+    /// What the file takes, in units of 512 bytes.
+    pub(crate) st_blocks: u64,
     pub(crate) st_mtime: i64,
     pub(crate) st_mtime_nsec: i64,
     /// When anything about the file changed last.
@@ -92,20 +94,21 @@ pub(crate) fn fstat(file: impl AsFd) -> Result<Stat> {
         known => known,
     };
     let times = native::basic_information(file)?;
-    let is_deleted = native::standard_information(file)?.DeletePending;
+    let standard = native::standard_information(file)?;
     let (st_mtime, st_mtime_nsec) = unix_time(times.LastWriteTime);
     let (st_ctime, st_ctime_nsec) = unix_time(times.ChangeTime);
     let join = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
     Ok(Stat {
         st_mode: file_type.as_raw_mode() | permissions(file_type, found.dwFileAttributes),
         st_size: join(found.nFileSizeHigh, found.nFileSizeLow),
+        st_blocks: u64::try_from(standard.AllocationSize).unwrap_or(0).div_ceil(512),
         st_mtime,
         st_mtime_nsec,
         st_ctime,
         st_ctime_nsec,
         st_dev: found.dwVolumeSerialNumber.into(),
         st_ino: join(found.nFileIndexHigh, found.nFileIndexLow),
-        st_nlink: if is_deleted { 0 } else { found.nNumberOfLinks },
+        st_nlink: if standard.DeletePending { 0 } else { found.nNumberOfLinks },
     })
 }
 
@@ -137,6 +140,7 @@ fn device() -> Stat {
     Stat {
         st_mode: FileType::CharacterDevice.as_raw_mode(),
         st_size: 0,
+        st_blocks: 0,
         st_mtime: 0,
         st_mtime_nsec: 0,
         st_ctime: 0,
