@@ -3,11 +3,9 @@
 //! It keeps large files in few extents and finds a full disk early. It never makes a file longer,
 //! and where the file system has no such call, it does nothing.
 
-use std::os::fd::BorrowedFd;
-
-use rustix::io::Errno;
-
 use crate::error::{Error, Result};
+use crate::sys::io::Errno;
+use crate::sys::{self, BorrowedFd};
 
 /// How much is reserved in one step.
 const WINDOW_LEN: u64 = 64 * 1024 * 1024;
@@ -53,14 +51,14 @@ impl Preallocation {
 }
 
 #[cfg(target_os = "linux")]
-fn reserve(file: BorrowedFd<'_>, offset: u64, len: u64) -> rustix::io::Result<()> {
-    rustix::io::retry_on_intr(|| {
-        rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, offset, len)
+fn reserve(file: BorrowedFd<'_>, offset: u64, len: u64) -> sys::io::Result<()> {
+    sys::io::retry_on_intr(|| {
+        sys::fs::fallocate(file, sys::fs::FallocateFlags::KEEP_SIZE, offset, len)
     })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> rustix::io::Result<()> {
+fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> sys::io::Result<()> {
     Err(Errno::OPNOTSUPP)
 }
 
@@ -69,7 +67,7 @@ fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> rustix::io::Result
 pub(crate) fn is_on_disk(file: BorrowedFd<'_>) -> bool {
     // `TMPFS_MAGIC` and `RAMFS_MAGIC` of `linux/magic.h`.
     const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-    rustix::fs::fstatfs(file).is_ok_and(|stat| {
+    sys::fs::fstatfs(file).is_ok_and(|stat| {
         #[allow(
             clippy::unnecessary_cast,
             clippy::cast_possible_wrap,

@@ -1,10 +1,10 @@
 //! How much room a file system has.
 
-use rustix::fs::StatVfs;
-
 use crate::error::{ErrnoExt, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail};
 use crate::path::VPath;
+use crate::sys;
+use crate::sys::fs::StatVfs;
 
 const OP: &str = "space";
 
@@ -53,5 +53,5 @@ pub(crate) fn space(jail: &Jail, path: &VPath) -> Result<Space> {
         }
         (result, _) => result?,
     };
-    rustix::fs::fstatvfs(&directory).during(OP).map(|stat| Space::from_stat(&stat))
+    sys::fs::fstatvfs(&directory).during(OP).map(|stat| Space::from_stat(&stat))
 }

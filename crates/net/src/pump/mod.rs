@@ -8,6 +8,7 @@ mod blocks;
 mod inbox;
 mod receive;
 mod send;
+mod socket;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};

@@ -1,18 +1,16 @@
-//! A blocking socket that can still be cancelled: every wait is cut into short ticks.
+//! A socket that is used by blocking calls and can still be cancelled: every wait is cut into
+//! short ticks.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::limits::DRAIN_TIMEOUT;
+use crate::pump::socket as calls;
 use crate::transfer::Transfer;
-
-/// Longest time until a cancel is noticed while the socket stands still.
-const TICK: Duration = Duration::from_millis(100);
 
 /// The socket of one running pump.
 #[derive(Debug)]
@@ -35,10 +33,7 @@ impl<'a> Wire<'a> {
         dead: &'a CancellationToken,
         stall_timeout: Duration,
     ) -> Result<Self> {
-        socket
-            .set_read_timeout(Some(TICK))
-            .and_then(|()| socket.set_write_timeout(Some(TICK)))
-            .map_err(|error| Error::Io("set socket time-out", error))?;
+        calls::prepare(socket).map_err(|error| Error::Io("set socket time-out", error))?;
         Ok(Self { socket, transfer, dead, stall_timeout, waiting: None, drain_deadline: None })
     }
 
@@ -51,7 +46,7 @@ impl<'a> Wire<'a> {
     /// the connection ends.
     pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            match self.socket.write(bytes) {
+            match calls::send(self.socket, bytes) {
                 Ok(0) => return Err(Error::end_of_stream()),
                 Ok(written) => {
                     self.waiting = None;
@@ -75,28 +70,24 @@ impl<'a> Wire<'a> {
         wanted: Option<usize>,
     ) -> Result<Option<usize>> {
         self.check()?;
-        let (len, flags) = match wanted {
-            Some(wanted) => (wanted.clamp(1, buffer.len()), RecvFlags::WAITALL),
-            None => (buffer.len(), RecvFlags::empty()),
-        };
-        match recv(self.socket, &mut buffer[..len], flags) {
-            Ok((0, _)) => Err(Error::end_of_stream()),
-            Ok((read, _)) => {
+        let len = wanted.map_or(buffer.len(), |wanted| wanted.clamp(1, buffer.len()));
+        match calls::receive(self.socket, &mut buffer[..len], wanted.is_some()) {
+            Ok(0) => Err(Error::end_of_stream()),
+            Ok(read) => {
                 self.waiting = None;
                 Ok(Some(read))
             }
-            Err(error) => self.judge("receive", error.into()).map(|()| None),
+            Err(error) => self.judge("receive", error).map(|()| None),
         }
     }
 
     /// Whether bytes of the peer wait; never blocks.
     pub(crate) fn has_input(&self) -> Result<bool> {
-        let mut byte = [0];
-        match recv(self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Err(Error::end_of_stream()),
+        match calls::peek(self.socket) {
+            Ok(0) => Err(Error::end_of_stream()),
             Ok(_) => Ok(true),
-            Err(rustix::io::Errno::AGAIN) => Ok(false),
-            Err(error) => Err(Error::from_socket("receive", error.into())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(Error::from_socket("receive", error)),
         }
     }
 
