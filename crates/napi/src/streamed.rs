@@ -14,6 +14,7 @@ use crate::transfer::NativeTransfer;
 impl NativeSession {
     /// As `sendFile`, with a compressed body. `mode` is `zstd` or `auto`.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "those of sendFile, and one")]
     pub fn send_compressed_file<'env>(
         &self,
         env: &'env Env,
