@@ -238,6 +238,17 @@ export declare class NativeSession {
   close(): Promise<undefined>
   /** Closes at once; whatever waits on the session fails. Idempotent. */
   destroy(): void
+  /** As `sendFile`, with a compressed body. `mode` is `zstd` or `auto`. */
+  sendCompressedFile(transfer: NativeTransfer, source: NativeSource, stream: number, offset: number, length: number, mode: string): Promise<NativeBodyResult>
+  /** As `receiveFile`, of a compressed body. */
+  receiveCompressedFile(transfer: NativeTransfer, staged: NativeStaged, stream: number, expectedLen: number): Promise<NativeBodyResult>
+  /**
+   * Sends standard input to its end; nothing else of the process may read from it. `compress` is
+   * `none`, `zstd` or `auto`.
+   */
+  sendStandardInput(transfer: NativeTransfer, stream: number, compress: string): Promise<NativeBodyResult>
+  /** Receives a body to standard output. */
+  receiveToStandardOutput(transfer: NativeTransfer, stream: number, expectedLen: number, isCompressed: boolean): Promise<NativeBodyResult>
 }
 
 /** A file opened for reading. */
@@ -514,6 +525,8 @@ export interface NativeProgress {
   transferred: number
   /** Content bytes that were there already and are not moved again. */
   kept: number
+  /** Bytes that have crossed the network for a compressed body; 0 for any other. */
+  coded: number
   /** Content bytes in all, -1 while unknown. */
   total: number
   /** `waiting`, `moving`, `finishing` or `done`. */

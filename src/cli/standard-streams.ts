@@ -3,15 +3,18 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type Client,
+  type Compression,
   E2eeftpError,
   type OnProgress,
   type Overwrite,
   ProgressReporter,
   type TransferResult,
 } from '../index.js';
+import { EXIT } from './exit-code.js';
 
 /** Options of both directions. */
 export interface StreamTransferOptions {
+  compress: Compression;
   onProgress: OnProgress;
   signal: AbortSignal;
 }
@@ -56,6 +59,14 @@ async function withProgress(
   }
 }
 
+/** A reader that went away (`e2eeftp get … - | head`) is no mistake of anybody. */
+function orBrokenPipe(error: unknown): never {
+  if (E2eeftpError.is(error, 'E2EEFTP_IO') && error.message.endsWith('standard output is closed')) {
+    process.exit(EXIT.brokenPipe);
+  }
+  throw error;
+}
+
 /**
  * Sends standard input, whose length is not known, to a remote name. When it breaks off or the run is aborted nothing
  * appears under that name.
@@ -65,7 +76,8 @@ export async function sendStandardInput(
   path: string,
   options: StreamTransferOptions & { overwrite: Overwrite },
 ): Promise<TransferResult> {
-  const { overwrite, signal } = options;
+  const { overwrite, compress, signal, onProgress } = options;
+  if (process.platform !== 'win32') return client.sendStandardInput(path, { overwrite, compress, signal, onProgress });
   const counter = new ByteCounter(() => null);
   return withProgress(counter, '-', options, async () => {
     const target = client.createWriteStream(path, { overwrite, signal });
@@ -80,7 +92,10 @@ export async function getToStandardOutput(
   path: string,
   options: StreamTransferOptions,
 ): Promise<TransferResult> {
-  const { signal } = options;
+  const { signal, compress, onProgress } = options;
+  if (process.platform !== 'win32') {
+    return client.getToStandardOutput(path, { compress, signal, onProgress }).catch(orBrokenPipe);
+  }
   const source = client.createReadStream(path, { signal });
   const counter = new ByteCounter(() => source.size);
   return withProgress(counter, path, options, async () => {

@@ -1,6 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
-import type { Skip, TransferOptions as LibraryOptions } from '../index.js';
+import type { Compression, Skip, TransferOptions as LibraryOptions } from '../index.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -17,6 +17,7 @@ export interface TransferOptions {
   moving: Pick<LibraryOptions, 'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs'>;
   dryRun: boolean;
   progress: ProgressMode;
+  compress: Compression;
   /** Where the receipt is written. */
   receipt?: string;
 }
@@ -64,6 +65,7 @@ export function readTransferOptions(options: OptionValues): TransferOptions {
     moving: readMoving(options),
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
+    compress: options['compress'] as Compression,
     ...(options['receipt'] === undefined ? {} : { receipt: options['receipt'] as string }),
   };
 }

@@ -261,6 +261,7 @@ impl NativeSession {
 
     /// Sends `size` bytes of `source` by blocks.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "those of sendFile, and lanes")]
     pub fn send_blocks<'env>(
         &self,
         env: &'env Env,

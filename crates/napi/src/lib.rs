@@ -29,5 +29,6 @@ mod rotation;
 mod runtime;
 mod session;
 mod storage;
+mod streamed;
 mod time;
 mod transfer;

@@ -18,6 +18,8 @@ pub struct NativeProgress {
     pub transferred: f64,
     /// Content bytes that were there already and are not moved again.
     pub kept: f64,
+    /// Bytes that have crossed the network for a compressed body; 0 for any other.
+    pub coded: f64,
     /// Content bytes in all, -1 while unknown.
     pub total: f64,
     /// `waiting`, `moving`, `finishing` or `done`.
@@ -50,6 +52,7 @@ impl NativeTransfer {
         NativeProgress {
             transferred: number(progress.transferred),
             kept: number(progress.kept),
+            coded: number(progress.coded),
             total: progress.total.map_or(-1.0, number),
             phase: progress.phase.as_str().to_owned(),
         }

@@ -44,6 +44,11 @@ pub use lane_offer::LaneOffer;
 pub use limits::{ClientLimits, MAX_LANES, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
-pub use pump::{BlocksResult, BodyResult, PumpSettings, receive_body, send_body};
+pub use pump::{
+    BlocksResult, BodyResult, Fed, PumpSettings, StreamSink, StreamSource, receive_body,
+    receive_stream, send_body, send_stream,
+};
+#[cfg(unix)]
+pub use pump::{StandardInput, StandardOutput};
 pub use session::Session;
 pub use transfer::{Phase, Progress, Transfer};

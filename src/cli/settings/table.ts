@@ -197,6 +197,17 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
+    verbs: ['send', 'get'],
+    flags: '--compress <how>',
+    type: type.choice('auto', 'zstd', 'none'),
+    default: 'none',
+    peers: 'also',
+    help: 'compress on the way; auto only while it makes the transfer faster',
+    details:
+      'Lengths then tell something about the content. Do not compress secrets together with what others may choose: see `docs/THREATS.md`.',
+  },
+  {
+    scope: 'client',
     verbs: ['get'],
     flags: '--durability <level>',
     type: type.choice('none', 'file', 'dir'),

@@ -69,8 +69,8 @@ function makeJob(
   options: GetOptions,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve, durability, moving } = options;
-  const common = { overwrite, preserve, durability, signal, ...moving };
+  const { overwrite, preserve, durability, moving, compress } = options;
+  const common = { overwrite, preserve, durability, compress, signal, ...moving };
   return {
     source: text,
     total: null,
@@ -78,7 +78,8 @@ function makeJob(
     async move(onProgress, onRetry) {
       const client = await clients.open(address);
       if (target === '-') {
-        const got = await getToStandardOutput(client, address.path, { signal, onProgress });
+        const got = await getToStandardOutput(client, address.path, { compress, signal, onProgress });
+        if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
         return { ...got, target: '-' };
       }
       const got = await client.get(address.path, target, { ...common, onProgress, onRetry });
@@ -123,7 +124,6 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
   await checkReceiptFile(transfer.receipt, sources.length);
-  if (target === '-') refuseReceipt(transfer.receipt, 'standard output is fed by a connection of its own');
   if (
     isClassic(
       context,

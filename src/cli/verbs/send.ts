@@ -94,11 +94,11 @@ function makeJob(
   path: string,
   options: TransferOptions,
 ): TransferJob {
-  const { overwrite, preserve, moving } = options;
+  const { overwrite, preserve, moving, compress } = options;
   const { signal } = context;
   const isInput = source.path === '-';
   const name = basename(source.path);
-  const common = { overwrite, signal };
+  const common = { overwrite, compress, signal };
   return {
     source: source.path,
     total: null,
@@ -109,6 +109,7 @@ function makeJob(
     async move(onProgress, onRetry) {
       if (isInput) {
         const sent = await sendStandardInput(client, path, { ...common, onProgress });
+        if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
         return { ...sent, target: shown(target, sent.path) };
       }
       await sourceLength(source);
@@ -129,7 +130,6 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     throw usage('standard input has no name', 'give --name NAME, or a full target name');
   }
   await checkReceiptFile(transfer.receipt, sources.length);
-  if (first?.path === '-') refuseReceipt(transfer.receipt, 'standard input is sent on a connection of its own');
   if (isClassic(context, [target])) {
     refuseReceipt(transfer.receipt, 'classic has none');
     return sendToClassic(context, { sources, target }, transfer);

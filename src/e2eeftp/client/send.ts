@@ -8,8 +8,10 @@ import type { BodyResult, NativeSource, OpenLanes } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../storage/path-text.js';
 import { ControlReader } from '../control-value.js';
+import { askFor } from '../compression.js';
 import { STATUS_OK } from '../status.js';
 import type { Channel } from './channel.js';
+import { granted, sentBytes } from './compressed.js';
 import { hashRemote } from './hash.js';
 import type { Line } from './line.js';
 import type { Reply } from './reply.js';
@@ -49,7 +51,8 @@ export async function sendFile(
       }
       checkSent(reply, result, remotePath);
       const { bytes, root, kept } = result;
-      return { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, seconds, path };
+      const crossed = sentBytes(tracked.transfer);
+      return { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, ...crossed, seconds, path };
     });
   } finally {
     source.close();
@@ -135,7 +138,8 @@ class Sending {
         mode: preserve ? mode & 0o777 : undefined,
         overwrite,
         parents,
-        blocks: true,
+        blocks: askFor(this.#options.compress).compress === undefined,
+        ...askFor(this.#options.compress),
         resume,
         delta,
         sparse: nativeSync(() => this.#source.isSparse),
@@ -150,8 +154,10 @@ class Sending {
         send: async (body, request) => {
           const lanes = readLanes(request, this.#lanes);
           this.#isByBlocks = lanes !== null;
-          if (lanes === null) result = { ...(await body.fromFile(this.#source, size, transfer)), kept: 0 };
-          else result = await body.fromBlocks(this.#source, size, transfer, lanes);
+          if (lanes === null) {
+            const compress = granted(request, this.#options.compress);
+            result = { ...(await body.fromFile(this.#source, size, transfer, compress)), kept: 0 };
+          } else result = await body.fromBlocks(this.#source, size, transfer, lanes);
         },
       },
     );

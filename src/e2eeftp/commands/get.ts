@@ -1,5 +1,5 @@
 /**
- * GET: fetches a file, or a part of it. `{path, start?, end?}` → 150 `{size, mtime, mtimeNs, mode, fileSize?}` → body →
+ * GET: fetches a file, or a part of it. `{path, start?, end?, compress?}` → 150 `{size, mtime, mtimeNs, mode, fileSize?, compress?}` → body →
  * 226 `{bytes, root}`. `size`, `bytes` and `root` are those of the body.
  */
 import { E2eeftpError } from '../../errors.js';
@@ -8,6 +8,7 @@ import { displayName } from '../../storage/display-name.js';
 import { pathFromBytes, remoteBaseName } from '../../storage/path-text.js';
 import { partOf, readRange } from '../byte-range.js';
 import type { CommandReply } from '../command-registry.js';
+import { readCompression } from '../compression.js';
 import type { RequestContext } from '../request-context.js';
 import { STATUS_OK, STATUS_TRANSFER_COMPLETE } from '../status.js';
 import { isSameStamp, readStamp } from '../unchanged.js';
@@ -20,6 +21,7 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
   const path = input.bytes('path');
   const range = readRange(input);
   const lanes = input.count('lanes', 1024) ?? 0;
+  const compress = readCompression(input);
   const text = pathFromBytes(path);
   const source = await native(() => exchange.session.view.openSource(path)).catch((error: unknown) => {
     if (!E2eeftpError.is(error, 'E2EEFTP_NOT_FOUND')) throw error;
@@ -41,10 +43,11 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
     const part = range === null ? { offset: 0, length: fileSize } : partOf(range, fileSize);
     const times = { mtime: modifiedMs, mtimeNs: modifiedNs };
     const members = { size: part.length, ...times, mode, ...(range === null ? {} : { fileSize }) };
-    const byBlocks = range === null && input.boolean('blocks', false) && fileSize >= MIN_BLOCKS_SIZE;
+    const byBlocks =
+      range === null && compress === 'none' && input.boolean('blocks', false) && fileSize >= MIN_BLOCKS_SIZE;
     const { bytes, root } = byBlocks
       ? await exchange.sendBlocks(source, { ...members, sparse: nativeSync(() => source.isSparse) }, fileSize, lanes)
-      : await exchange.sendFile(source, members, part);
+      : await exchange.sendFile(source, members, part, compress);
     const isWhole = part.length === fileSize;
     exchange.completed = {
       direction: 'out',

@@ -9,6 +9,10 @@ mod inbox;
 mod receive;
 mod send;
 mod socket;
+#[cfg(unix)]
+mod standard;
+mod stream_receive;
+mod stream_send;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
@@ -29,6 +33,12 @@ pub(crate) use blocks::{
 pub use receive::receive_body;
 pub(crate) use send::read_exactly;
 pub use send::send_body;
+#[cfg(unix)]
+pub use standard::{StandardInput, StandardOutput};
+pub(crate) use stream_receive::StagedSink;
+pub use stream_receive::{StreamSink, receive_stream};
+pub(crate) use stream_send::FilePart;
+pub use stream_send::{Fed, StreamSource, send_stream};
 
 /// What a finished body amounts to. Both sides hold the same values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
