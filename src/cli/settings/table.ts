@@ -144,7 +144,7 @@ const ROWS: readonly SettingRow[] = [
     verbs: ['send', 'get'],
     flags: '-j, --connections <n>',
     type: type.integer(1, 16),
-    defaultText: 'up to 4, added one by one as long as each makes it faster',
+    defaultText: 'up to 4, added one by one as long as each makes it faster; 8 to a server that is far away',
     help: 'connections for one file, all at once',
   },
   {

@@ -20,7 +20,7 @@ import type { Tracked } from './tracked-transfer.js';
 import type { TransferOptions, TransferResult } from './transfer-options.js';
 
 /** Connections for one file unless told otherwise; most of them. */
-const DEFAULT_CONNECTIONS = 4;
+const DEFAULT_CONNECTIONS = 8;
 export const MAX_CONNECTIONS = 16;
 /** Bytes. */
 const JOIN_ID_LENGTH = 32;
