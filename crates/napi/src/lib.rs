@@ -31,3 +31,5 @@ mod session;
 mod storage;
 mod time;
 mod transfer;
+mod tree;
+mod tree_files;

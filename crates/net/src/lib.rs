@@ -32,6 +32,7 @@ mod places;
 mod pump;
 mod session;
 mod transfer;
+mod tree;
 
 pub use agent::Agent;
 pub use block_lanes::{Lanes, OpenLanes};
@@ -47,3 +48,7 @@ pub use network::{Network, NotANetwork};
 pub use pump::{BlocksResult, BodyResult, PumpSettings, receive_body, send_body};
 pub use session::Session;
 pub use transfer::{Phase, Progress, Transfer};
+pub use tree::{
+    TreeChoice, TreeEvent, TreeEventKind, TreeEvents, TreeOptions, TreeProgress, TreeSettings,
+    receive_tree, send_tree,
+};

@@ -41,6 +41,7 @@ mod staging_name;
 mod storage;
 mod sweep;
 mod tree;
+mod tree_access;
 mod view;
 mod writeback;
 
@@ -56,5 +57,9 @@ pub use space::Space;
 pub use storage::{
     Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
     Storage, SweepReport, TreeItem, TreeLister,
+};
+pub use tree_access::{
+    Entered, LinkPolicy, NameIter, OpenFile, TreeDir, TreeReader, TreeStat, TreeWriteOptions,
+    TreeWriter,
 };
 pub use view::{Grant, View};
