@@ -35,11 +35,13 @@ export {
   NativeStaged,
   NativeStorage,
   NativeTransfer,
+  NativeTreeClient,
   NativeView,
   listAgentKeys,
   openLocalSource,
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
+  readLocalTree,
   readPublicHalf,
   readReceipt,
   readReceiptStatement,
@@ -47,6 +49,7 @@ export {
   receiptNames,
   stageLocal,
   stageLocalBlocks,
+  writeLocalTree,
 } from '../index.js';
 export type {
   NativeBlocksResult as BlocksResult,
@@ -55,6 +58,7 @@ export type {
   NativeGrant,
   NativeOpenLanes as OpenLanes,
   NativeRotation as KeyRotation,
+  NativeTreeCounts,
   PublicKeyInfo,
 } from '../index.js';
 

@@ -1,6 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
-import type { Compression, Skip, TransferOptions as LibraryOptions } from '../index.js';
+import type { Compression, Durability, Skip, TransferOptions as LibraryOptions } from '../index.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -55,6 +55,11 @@ function readMoving(options: OptionValues): TransferOptions['moving'] {
     reconnectMs: Math.ceil((options['reconnect'] as number) * 1000),
     ...(connections === undefined ? {} : { connections }),
   };
+}
+
+/** How far files must be on the local disk. */
+export function readDurability(options: OptionValues): Durability {
+  return options['durability'] === 'dir' ? 'directory' : (options['durability'] as 'none' | 'file');
 }
 
 /** Reads them back. */

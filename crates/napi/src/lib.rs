@@ -32,3 +32,5 @@ mod storage;
 mod streamed;
 mod time;
 mod transfer;
+mod tree;
+mod tree_files;

@@ -32,6 +32,7 @@ mod places;
 mod pump;
 mod session;
 mod transfer;
+mod tree;
 
 pub use agent::Agent;
 pub use block_lanes::{Lanes, OpenLanes};
@@ -52,3 +53,7 @@ pub use pump::{
 pub use pump::{StandardInput, StandardOutput};
 pub use session::Session;
 pub use transfer::{Phase, Progress, Transfer};
+pub use tree::{
+    TreeChoice, TreeEvent, TreeEventKind, TreeEvents, TreeOptions, TreeProgress, TreeSettings,
+    receive_tree, send_tree,
+};

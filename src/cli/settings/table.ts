@@ -123,7 +123,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '-p, --preserve',
     type: type.flag,
     default: true,
@@ -160,7 +160,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '--checksum',
     type: type.flag,
     default: false,
@@ -177,7 +177,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '--progress <how>',
     type: type.choice('auto', 'bar', 'plain', 'json', 'none'),
     default: 'auto',
@@ -208,7 +208,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['get'],
+    verbs: ['get', 'sync'],
     flags: '--durability <level>',
     type: type.choice('none', 'file', 'dir'),
     default: 'file',
