@@ -135,7 +135,6 @@ impl RawPeer {
         loop {
             let (kind, stream, content) = self.receive().await;
             match kind {
-                InnerType::KeyUpdate => {}
                 InnerType::Block => {
                     let index = u32::from_be_bytes(content[..4].try_into().unwrap());
                     blocks.push((index, Vec::new()));
@@ -143,7 +142,7 @@ impl RawPeer {
                 InnerType::Data if !content.is_empty() => {
                     blocks.last_mut().unwrap().1.extend_from_slice(&content);
                 }
-                InnerType::Data => {}
+                InnerType::KeyUpdate | InnerType::Data => {}
                 _ => {
                     assert_eq!(stream, STREAM);
                     return (blocks, kind, content);

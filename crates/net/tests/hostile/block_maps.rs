@@ -12,6 +12,9 @@ use crate::common::{NO_LIMIT, SHORT, root, within};
 
 const SIZE: usize = 2 * MIB + 5;
 
+/// A record, with its stream.
+type Said = (InnerType, u32, Vec<u8>);
+
 async fn peers() -> (Session, RawPeer) {
     server_of_raw_client(ServerLimits::default()).await
 }
@@ -79,7 +82,7 @@ async fn what_does_not_belong_into_a_map() {
         End { total: total as u64, root: root(bytes) }.to_wire().to_vec()
     };
     let too_long = vec![0; usize::try_from(BlockMap::max_wire_len(&layout())).unwrap() + 1];
-    let cases: [(&str, Vec<(InnerType, u32, Vec<u8>)>); 9] = [
+    let cases: [(&str, Vec<Said>); 9] = [
         ("too long", vec![(Data, STREAM, too_long)]),
         ("another hash", vec![(Data, STREAM, map.clone()), (InnerType::End, STREAM, end(9, b"x"))]),
         (

@@ -271,12 +271,12 @@ async fn a_sender_that_falls_silent_is_given_up() {
 async fn a_hole_without_end_can_be_ended() {
     let (session, mut peer) = peers().await;
     // As large as the file system of the test lets a file be, or smaller.
-    let layout = (0..20).map(|shift| (1_u64 << 62) >> shift).find_map(|size| {
+    let size = (0..20).map(|shift| (1_u64 << 62) >> shift).find(|size| {
         let directory = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(directory.path().join("file")).unwrap();
-        file.set_len(size).is_ok().then_some(size)
+        file.set_len(*size).is_ok()
     });
-    let target = Target::new(usize::try_from(layout.unwrap()).unwrap());
+    let target = Target::new(usize::try_from(size.unwrap()).unwrap());
     let staged = target.stage();
     let transfer = e2eeftp_net::Transfer::new();
     let receiving = async {
