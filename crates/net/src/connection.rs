@@ -114,6 +114,7 @@ impl Connection {
                 transfer: &transfer,
                 dead: link.dead(),
                 stall_timeout: connection.settings.stall_timeout,
+                keep_alive: connection.settings.keep_alive,
                 epoch: link.epoch(),
             };
             reader_half.heard = true;

@@ -21,6 +21,7 @@ use e2eeftp_core::record::{Head, InnerType, Opener, Sealer};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::limits::KEEP_ALIVE;
 use crate::link::elapsed_ms;
 use crate::transfer::Transfer;
 
@@ -68,6 +69,8 @@ pub struct PumpSettings<'a> {
     pub dead: &'a CancellationToken,
     /// No byte moved for this long: the connection is given up.
     pub stall_timeout: Duration,
+    /// A peer that waits for this side hears of it this often; to be well below its stall limit.
+    pub keep_alive: Duration,
     /// Zero of the clock of the key ratchet.
     pub epoch: Instant,
 }
@@ -89,6 +92,7 @@ impl<'a> PumpSettings<'a> {
             transfer,
             dead,
             stall_timeout: Duration::from_secs(30),
+            keep_alive: KEEP_ALIVE,
             epoch: Instant::now(),
         }
     }
@@ -100,6 +104,14 @@ impl<'a> PumpSettings<'a> {
         self.pending.drain(..len);
         len
     }
+}
+
+/// Tells the peer that this side is at work on the body: an empty record of it.
+fn say_still_there(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<()> {
+    let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
+    let mut record = Vec::new();
+    settings.sealer.seal_small(head, &[], &mut record)?;
+    wire.write_all(&record)
 }
 
 /// Tells the peer why the body ends here: by Abort as its sender, by Stop as its receiver. From then on
