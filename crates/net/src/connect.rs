@@ -133,6 +133,8 @@ async fn log_in(
     let settings = SessionSettings {
         stall_timeout: limits.stall_timeout,
         keep_alive: limits.keep_alive,
+        space_timeout: limits.space_timeout,
+        rates: None,
         pumps: Arc::clone(&CLIENT_PUMPS),
         slot: None,
     };

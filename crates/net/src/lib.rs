@@ -25,6 +25,7 @@ mod network;
 mod places;
 mod pump;
 mod session;
+mod tcp_info;
 mod transfer;
 
 pub use agent::Agent;
@@ -35,6 +36,9 @@ pub use job::hash_source;
 pub use limits::{ClientLimits, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
+pub use pump::limiter::{MIN_RATE, RateLimiter};
+pub use pump::meter::{Stage, Stages, TransferStats};
 pub use pump::{BodyResult, PumpSettings, receive_body, send_body};
 pub use session::Session;
+pub use tcp_info::TcpInfo;
 pub use transfer::{Phase, Progress, Transfer};

@@ -214,6 +214,8 @@ impl Incoming {
         let settings = SessionSettings {
             stall_timeout: self.shared.places.limits().stall_timeout,
             keep_alive: self.shared.places.limits().keep_alive,
+            space_timeout: self.shared.places.limits().space_timeout,
+            rates: Some(self.shared.places.rates()),
             pumps: self.shared.places.pumps(),
             slot: Some(self.slot),
         };

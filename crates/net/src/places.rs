@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::address_limiter::{AddressLimiter, AddressPermit};
 use crate::limits::ServerLimits;
+use crate::pump::limiter::RateLimiter;
 
 /// Peers that are being turned away politely at once.
 const MAX_TURNING_AWAY: usize = 64;
@@ -25,6 +26,14 @@ pub(crate) struct Places {
     /// Bounds the tasks that turn peers away politely.
     turning_away: Arc<Semaphore>,
     limiter: Mutex<AddressLimiter>,
+    rates: Arc<Rates>,
+}
+
+/// The rate limits of a whole server, one for each direction.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    pub(crate) inbound: RateLimiter,
+    pub(crate) outbound: RateLimiter,
 }
 
 /// The places of one connection that has begun its handshake.
@@ -55,6 +64,10 @@ impl Places {
                 limits.handshake_burst,
                 limits.max_half_open.div_ceil(HALF_OPEN_SHARE),
             )),
+            rates: Arc::new(Rates {
+                inbound: RateLimiter::new(limits.rate_limit),
+                outbound: RateLimiter::new(limits.rate_limit),
+            }),
             limits,
         }
     }
@@ -80,6 +93,11 @@ impl Places {
     /// The places of file pumps.
     pub(crate) fn pumps(&self) -> Arc<Semaphore> {
         Arc::clone(&self.pumps)
+    }
+
+    /// What all file bodies together keep to.
+    pub(crate) fn rates(&self) -> Arc<Rates> {
+        Arc::clone(&self.rates)
     }
 
     /// Connections that are open now, handshakes included.

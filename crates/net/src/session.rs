@@ -1,14 +1,14 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use e2eeftp_core::crypto::on_clean_stack;
 use e2eeftp_core::handshake::Established;
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
-use e2eeftp_core::transfer::Reason;
+use e2eeftp_core::transfer::{Notice, Reason};
 use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_vfs::{Source, Staged};
 use tokio::net::TcpStream;
@@ -19,9 +19,10 @@ use tokio::time::timeout;
 use crate::body::{BodyReader, BodyWriter};
 use crate::error::{Error, Result};
 use crate::limits::LINGER;
-use crate::link::Link;
+use crate::link::{Link, Message};
+use crate::places::Rates;
 use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
-use crate::transfer::Transfer;
+use crate::transfer::{Phase, Transfer};
 
 /// An authenticated connection. Cheap to clone; all clones are the same session.
 ///
@@ -42,6 +43,10 @@ pub(crate) struct Shared {
     closing: AtomicBool,
     /// A place for the next pump, taken ahead. Given back when the connection is dead.
     reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    /// The file body that was sent last. Its receiver may still be at work on it, and say so.
+    last_sent: Mutex<Option<(u32, Transfer)>>,
+    /// The highest number of a body that this side has begun to send.
+    sent_to: AtomicU32,
 }
 
 /// What a session needs from the side that made it.
@@ -49,6 +54,9 @@ pub(crate) struct Shared {
 pub(crate) struct SessionSettings {
     pub(crate) stall_timeout: Duration,
     pub(crate) keep_alive: Duration,
+    pub(crate) space_timeout: Duration,
+    /// Rate limits beside those of each transfer.
+    pub(crate) rates: Option<Arc<Rates>>,
     /// Places for pumps, shared with the other sessions of this listener or process.
     pub(crate) pumps: Arc<Semaphore>,
     /// The place among the listener's connections, given back when the session is dropped.
@@ -84,6 +92,8 @@ impl Session {
                 settings,
                 closing,
                 reserved,
+                last_sent: Mutex::default(),
+                sent_to: AtomicU32::new(0),
             }),
         }
     }
@@ -131,12 +141,31 @@ impl Session {
                 }
                 // A Stop may cross the end of its body on the way.
                 InnerType::KeyUpdate | InnerType::Stop => {}
+                // So may a notice; it counts as a sign of life.
+                InnerType::Data if self.take_notice(&message) => {}
                 _ => {
                     link.destroy();
                     return Err(Error::Protocol("a body record outside a body"));
                 }
             }
         }
+    }
+
+    /// Whether `message` is a notice about a body that this side has sent to its end.
+    fn take_notice(&self, message: &Message) -> bool {
+        let Ok(notice) = Notice::from_wire(&message.content) else { return false };
+        if message.stream > self.shared.sent_to.load(Ordering::Relaxed) {
+            return false;
+        }
+        if let Some((stream, transfer)) = &*lock(&self.shared.last_sent)
+            && *stream == message.stream
+        {
+            transfer.set_phase(match notice {
+                Notice::NoSpace => Phase::WaitingForSpace,
+                _ => Phase::Done,
+            });
+        }
+        true
     }
 
     /// Sends one control message of at most 16 KiB.
@@ -199,10 +228,14 @@ impl Session {
         offset: u64,
         length: u64,
     ) -> Result<BodyResult> {
-        self.run_pump(transfer, stream, Direction::Out, move |socket, settings| {
-            send_body(socket, &*source, offset, length, settings)
-        })
-        .await
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
+        let sent = self
+            .run_pump(transfer, stream, Direction::Out, move |socket, settings| {
+                send_body(socket, &*source, offset, length, settings)
+            })
+            .await?;
+        *lock(&self.shared.last_sent) = Some((stream, transfer.clone()));
+        Ok(sent)
     }
 
     /// Receives body `stream` into `staged`, on a thread of its own, and gives the staged file back
@@ -226,6 +259,7 @@ impl Session {
 
     /// A body that the caller feeds piece by piece.
     pub fn body_writer(&self, stream: u32) -> BodyWriter {
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
         BodyWriter::new(Arc::clone(&self.shared), stream)
     }
 
@@ -312,6 +346,12 @@ impl Session {
                 transfer: &transfer,
                 dead: link.dead(),
                 stall_timeout: shared.settings.stall_timeout,
+                keep_alive: shared.settings.keep_alive,
+                space_timeout: shared.settings.space_timeout,
+                limiter: shared.settings.rates.as_deref().map(|rates| match direction {
+                    Direction::In => &rates.inbound,
+                    Direction::Out => &rates.outbound,
+                }),
                 epoch: link.epoch(),
             };
             reader_half.heard = true;

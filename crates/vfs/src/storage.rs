@@ -159,7 +159,8 @@ pub trait Staged: Send {
     ///
     /// # Errors
     /// `NoSpace`; `TooLarge` above the announced length, the limit, or what the file system can
-    /// hold. A failed write may have stored a part; abort then.
+    /// hold. A failed write may have stored a part; abort then, or after `NoSpace` write the same
+    /// bytes at the same offset again.
     fn write_at(&mut self, bufs: &mut [IoSlice<'_>], offset: u64) -> Result<()>;
 
     /// The end of the highest write so far, in bytes. It says nothing about gaps below: whoever

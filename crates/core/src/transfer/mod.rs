@@ -1,7 +1,10 @@
-//! The fixed bodies that end a stream, and the reasons for ending one early.
+//! The fixed bodies that end a stream, the reasons for ending one early, and what the receiver of a
+//! running one may say.
 
 mod end;
+mod notice;
 mod reason;
 
 pub use end::End;
+pub use notice::Notice;
 pub use reason::Reason;

@@ -4,8 +4,12 @@
 //! seals it in place and writes a batch of records with one system call; the receiver does the same
 //! backwards. There is no pass over the data before the first byte or after the last.
 
+pub(crate) mod limiter;
+pub(crate) mod meter;
 mod receive;
+pub(crate) mod reverse;
 mod send;
+pub(crate) mod space;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
@@ -14,6 +18,7 @@ use e2eeftp_core::record::{Opener, Sealer};
 use tokio_util::sync::CancellationToken;
 
 use crate::transfer::Transfer;
+use limiter::RateLimiter;
 
 pub use receive::receive_body;
 pub(crate) use send::read_exactly;
@@ -47,12 +52,19 @@ pub struct PumpSettings<'a> {
     pub dead: &'a CancellationToken,
     /// No byte moved for this long: the connection is given up.
     pub stall_timeout: Duration,
+    /// How often the peer of a body that this side holds up hears that it is still there, at least.
+    pub keep_alive: Duration,
+    /// How long a full disk of this side is waited for; zero: not at all.
+    pub space_timeout: Duration,
+    /// A rate limit beside that of `transfer`, shared with other transfers.
+    pub limiter: Option<&'a RateLimiter>,
     /// Zero of the clock of the key ratchet.
     pub epoch: Instant,
 }
 
 impl<'a> PumpSettings<'a> {
-    /// Settings with the default stall limit of 30 s; for programs that drive a pump themselves.
+    /// Settings with the default stall limit of 30 s, without a wait for a full disk; for programs
+    /// that drive a pump themselves.
     pub fn new(
         sealer: &'a mut Sealer,
         opener: &'a mut Opener,
@@ -68,6 +80,9 @@ impl<'a> PumpSettings<'a> {
             transfer,
             dead,
             stall_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(10),
+            space_timeout: Duration::ZERO,
+            limiter: None,
             epoch: Instant::now(),
         }
     }

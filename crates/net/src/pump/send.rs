@@ -3,16 +3,18 @@
 use std::net::TcpStream;
 
 use e2eeftp_core::crypto::RootHasher;
-use e2eeftp_core::record::{CONTENT_OFFSET, HEADER_LEN, Head, InnerType, OVERHEAD, TAG_LEN};
+use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, OVERHEAD, TAG_LEN};
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::{ErrorKind, Source};
 
+use super::meter::Stage;
+use super::reverse::listen;
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings};
-use crate::buffer::{Buffer, data_record_len, record_content};
+use crate::buffer::{Buffer, SMALLEST_CONTENT, data_record_len, record_content};
 use crate::error::{Error, Result};
-use crate::link::{elapsed_ms, refuse_flags};
+use crate::link::elapsed_ms;
 use crate::transfer::Phase as TransferPhase;
 
 /// Sends `length` bytes of `source` from `offset` on as one body over a blocking socket.
@@ -31,12 +33,16 @@ pub fn send_body(
     length: u64,
     mut settings: PumpSettings<'_>,
 ) -> Result<BodyResult> {
-    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?
+        .limited_by(settings.limiter);
     settings.transfer.set_total(Some(length));
     settings.transfer.set_phase(TransferPhase::Moving);
     let sent = send_content(&mut wire, source, offset, length, &mut settings);
+    let is_held_up = settings.transfer.progress().phase == TransferPhase::WaitingForSpace;
     settings.transfer.set_phase(TransferPhase::Done);
     match sent {
+        // The peer reads nothing until it has room: there is no way back into step.
+        Err(Error::Aborted) if is_held_up => Err(Error::Closed),
         Err(error) if error.keeps_session() => {
             let mut record = Vec::new();
             let head = Head { kind: InnerType::Abort, flags: 0, stream: settings.stream };
@@ -58,8 +64,7 @@ fn send_content(
 ) -> Result<BodyResult> {
     source.advise_sequential();
     let mut buffer = Buffer::take();
-    let batch = buffer.batch;
-    let full = record_content(settings.sealer);
+    let largest = record_content(settings.sealer);
     let mut hasher = RootHasher::new();
     let mut sent = 0;
     while sent < length {
@@ -69,6 +74,7 @@ fn send_content(
             settings.sealer.seal_update(now_ms, &mut update)?;
             wire.write_all(&update)?;
         }
+        let (full, batch) = wire.batch(largest, buffer.batch, SMALLEST_CONTENT);
         let bytes = buffer.as_mut();
         let mut filled = 0;
         let mut moved = 0;
@@ -85,22 +91,26 @@ fn send_content(
                 wire.write_all(&bytes[..filled])?;
                 return Err(error);
             }
+            wire.meter.lap(Stage::FileRead);
             hasher.update(content);
+            wire.meter.lap(Stage::Hash);
             let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
             settings.sealer.seal(head, want, record)?;
+            wire.meter.lap(Stage::Seal);
             filled += record.len();
             moved += want as u64;
         }
-        wire.write_all(&bytes[..filled])?;
+        let mut stopped = write_batch(wire, settings, &bytes[..filled])?;
         sent += moved;
         settings.transfer.add(moved);
         if settings.transfer.is_cancelled() {
             return Err(Error::Aborted);
         }
-        if wire.has_input()?
-            && let Some(stopped) = read_stop(wire, settings)?
-        {
-            return Err(stopped);
+        if stopped.is_none() {
+            stopped = listen(wire, settings)?;
+        }
+        if let Some(reason) = stopped {
+            return Err(Error::PeerStopped(reason));
         }
     }
     settings.transfer.set_phase(TransferPhase::Finishing);
@@ -131,37 +141,22 @@ pub(crate) fn read_exactly(
     Ok(())
 }
 
-/// Reads one record. The receiver of a body may say one thing while it runs: Stop. `None` for what
-/// only accompanies it.
-fn read_stop(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<Option<Error>> {
-    let mut record = std::mem::take(settings.pending);
-    loop {
-        let filled = record.len();
-        let len = match record.first_chunk::<HEADER_LEN>() {
-            Some(header) => settings.opener.record_len(header)?,
-            None => HEADER_LEN,
-        };
-        // A whole record is longer than its header, so `len` is final when it is reached.
-        if filled >= len && len > HEADER_LEN {
-            *settings.pending = record.split_off(len);
-            break;
+/// Sends whole records, and hears the receiver while it takes none. A Stop does not cut the batch
+/// in two; its reason is returned.
+pub(crate) fn write_batch(
+    wire: &mut Wire<'_>,
+    settings: &mut PumpSettings<'_>,
+    mut bytes: &[u8],
+) -> Result<Option<Reason>> {
+    let mut stopped = None;
+    while !bytes.is_empty() {
+        let written = wire.write_some(bytes)?;
+        bytes = &bytes[written..];
+        if written == 0 && stopped.is_none() {
+            stopped = listen(wire, settings)?;
         }
-        record.resize(len, 0);
-        let read = wire.read(&mut record[filled..], None)?.unwrap_or(0);
-        record.truncate(filled + read);
     }
-    let opened = settings.opener.open(&mut record)?;
-    refuse_flags(opened.flags)?;
-    match (opened.kind, opened.stream) {
-        (InnerType::Stop, stream) if stream == settings.stream => {
-            Ok(Some(Error::PeerStopped(Reason::from_wire(opened.content)?)))
-        }
-        // A new key before the Stop, which the next check finds; or a Stop that has crossed the
-        // end of an earlier body on the way.
-        (InnerType::KeyUpdate | InnerType::Stop, _) => Ok(None),
-        (InnerType::Close, _) => Err(Error::Closed),
-        _ => Err(Error::Protocol("only Stop may answer a running body")),
-    }
+    Ok(stopped)
 }
 
 const _: () = assert!(OVERHEAD == CONTENT_OFFSET + TAG_LEN, "a record is frame, content, tag");
