@@ -26,6 +26,7 @@ mod listing;
 mod rotation;
 mod runtime;
 mod session;
+mod stats;
 mod storage;
 mod time;
 mod transfer;

@@ -75,6 +75,11 @@ impl Connecting {
         &self.server_key
     }
 
+    /// The server's clock at the handshake, in seconds since 1970.
+    pub fn server_time(&self) -> u64 {
+        self.proved.server_time()
+    }
+
     /// The verified statements that lead from older keys of the server to the one it has. Whether
     /// to follow them is for the caller to decide, too.
     pub fn rotation(&self) -> Option<&RotationChain> {

@@ -21,6 +21,7 @@ mod job;
 mod limits;
 mod link;
 mod listener;
+pub mod measure;
 mod network;
 mod places;
 mod pump;

@@ -235,7 +235,7 @@ impl Link {
 }
 
 impl ReadHalf {
-    fn stream(&self) -> Result<&TcpStream> {
+    pub(crate) fn stream(&self) -> Result<&TcpStream> {
         self.stream.as_deref().ok_or(Error::Closed)
     }
 

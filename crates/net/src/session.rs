@@ -1,12 +1,13 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use e2eeftp_core::crypto::on_clean_stack;
-use e2eeftp_core::handshake::Established;
+use e2eeftp_core::handshake::{Established, Suite};
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::{Notice, Reason};
 use e2eeftp_core::{self as core, Exporter, Misuse};
@@ -22,6 +23,7 @@ use crate::limits::LINGER;
 use crate::link::{Link, Message};
 use crate::places::Rates;
 use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
+use crate::tcp_info::TcpInfo;
 use crate::transfer::{Phase, Transfer};
 
 /// An authenticated connection. Cheap to clone; all clones are the same session.
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
     exporter: Exporter,
     session_id: [u8; 16],
+    suite: Suite,
     address: SocketAddr,
     pub(crate) settings: SessionSettings,
     closing: AtomicBool,
@@ -77,7 +80,7 @@ impl Session {
         address: SocketAddr,
         mut settings: SessionSettings,
     ) -> Self {
-        let Established { sealer, opener, exporter, session_id, .. } = established;
+        let Established { sealer, opener, exporter, session_id, suite, .. } = established;
         let link = Arc::new(Link::new(stream, sealer, opener));
         let reserved = Arc::default();
         let slot = settings.slot.take();
@@ -88,6 +91,7 @@ impl Session {
                 link,
                 exporter,
                 session_id,
+                suite,
                 address,
                 settings,
                 closing,
@@ -101,6 +105,21 @@ impl Session {
     /// The random name of this session, the same on both sides.
     pub fn session_id(&self) -> [u8; 16] {
         self.shared.session_id
+    }
+
+    /// The AEAD that both sides have agreed on.
+    pub fn suite(&self) -> Suite {
+        self.shared.suite
+    }
+
+    /// What the kernel knows of this connection; `None` where it tells nothing. Waits while a pump
+    /// has the socket: a running transfer has figures of its own.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn tcp_info(&self) -> Result<Option<TcpInfo>> {
+        let reader = self.shared.link.reader().await?;
+        Ok(TcpInfo::of(reader.stream()?.as_fd()))
     }
 
     /// The peer's address.

@@ -62,7 +62,8 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// `IsDirectory` or `NotRegular` if the name is taken by such a thing, `Exists` if it is taken
     /// and `options.overwrite` refuses, `NotFound` if the directory is missing, `TooLarge` if the
-    /// announced length is above `options.max_len`, `BadPath` for a reserved name.
+    /// announced length is above `options.max_len`, `NoSpace` if there is not as much room as is
+    /// needed at the moment, `BadPath` for a reserved name.
     fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>>;
 
     /// Creates a directory. With `parents`, also the missing ones above, and one that is already
@@ -252,6 +253,9 @@ pub struct StageOptions {
     pub make_parents: bool,
     /// The most bytes the file may have.
     pub max_len: Option<u64>,
+    /// Bytes of disk that it will take, where that is known and not `expected_len`: holes, and what
+    /// is kept or shared, take none.
+    pub needed: Option<u64>,
 }
 
 /// How sure to be that a committed file survives a loss of power.
