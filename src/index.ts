@@ -11,6 +11,7 @@ export type { ConnectOptions, UnknownServer } from './e2eeftp/client/connect.js'
 export type { RotatedServer } from './e2eeftp/client/follow-rotation.js';
 export { Client } from './e2eeftp/client/client.js';
 export type { OfferedCommand, SignalOptions } from './e2eeftp/client/client.js';
+export type { BenchOptions, BenchResult } from './e2eeftp/client/bench.js';
 export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
 export type { RequestArgs } from './e2eeftp/client/channel.js';
 export type { CopyOptions, CopyResult, MoveOptions } from './e2eeftp/client/copy.js';
@@ -21,6 +22,10 @@ export { ProgressReporter } from './e2eeftp/client/progress.js';
 export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
+export { limitingFactor } from './e2eeftp/client/limiting-factor.js';
+export type { Limit, LimitingFactor, TransferFigures } from './e2eeftp/client/limiting-factor.js';
+export type { TransferStats } from './e2eeftp/client/measured.js';
+export type { ConnectionStats, SideStats, StageSeconds } from './e2eeftp/transfer-stats.js';
 export type { SpaceResult } from './e2eeftp/client/space.js';
 export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
 export type { WorkOptions } from './e2eeftp/client/work-progress.js';
@@ -87,6 +92,7 @@ export type { ServerData, ServerDataPaths } from './identity/server-data.js';
 export { resolveServerKey } from './identity/server-pin.js';
 
 export type { ByteCount } from './storage/byte-count.js';
+export { hasAesHardware } from './native.js';
 export { displayName } from './storage/display-name.js';
 export { completeGrant, fullGrant, readOnlyGrant } from './storage/grant.js';
 export type { GivenGrant, Grant, Permission } from './storage/grant.js';
@@ -103,4 +109,5 @@ export type {
   CliProgressEvent,
   CliResultEvent,
   CliStartEvent,
+  CliStatsEvent,
 } from './cli/events.js';

@@ -12,7 +12,10 @@ export {
   classicSealedLen,
   connect as connectNative,
   connectClassic as connectClassicNative,
+  discardedTarget,
   extendRotation,
+  generatedSource,
+  hasAesHardware,
   hashLocal,
   isClassicSealedLen,
   NativeBodyReader,
@@ -44,6 +47,8 @@ export type {
   NativeClassicLine,
   NativeGrant,
   NativeRotation as KeyRotation,
+  NativeStats,
+  NativeTcpInfo,
   PublicKeyInfo,
 } from '../index.js';
 

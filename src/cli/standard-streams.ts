@@ -14,6 +14,41 @@ import {
 export interface StreamTransferOptions {
   onProgress: OnProgress;
   signal: AbortSignal;
+  /** Bytes a second. */
+  limitRate?: number;
+}
+
+/** The limit of a transfer for a stream. */
+export function limitedTo({ limitRate }: { limitRate?: number }): { limitRate?: number } {
+  return limitRate === undefined ? {} : { limitRate };
+}
+
+/** Lets pieces pass no faster than a rate; what was waited too long for is made up for by a tenth of a second. */
+class Throttle extends Transform {
+  readonly #rate: number;
+  #paidAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(rate: number) {
+    super();
+    this.#rate = rate;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    const now = performance.now();
+    this.#paidAt = Math.max(this.#paidAt, now - 100) + (chunk.length / this.#rate) * 1000;
+    this.#timer = setTimeout(() => callback(null, chunk), Math.max(0, this.#paidAt - now));
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    callback(error);
+  }
+}
+
+/** The throttle, where there is a limit. */
+function throttles(limitRate: number | undefined): Transform[] {
+  return limitRate === undefined ? [] : [new Throttle(limitRate)];
 }
 
 /** Counts the bytes that pass; a progress reporter reads it as it reads a native transfer. */
@@ -69,7 +104,7 @@ export async function sendStandardInput(
   const counter = new ByteCounter(() => null);
   return withProgress(counter, '-', options, async () => {
     const target = client.createWriteStream(path, { overwrite, signal });
-    await pipeline(process.stdin, counter, target, { signal });
+    await pipeline([process.stdin, ...throttles(options.limitRate), counter, target], { signal });
     return target.result;
   });
 }
@@ -84,7 +119,7 @@ export async function getToStandardOutput(
   const source = client.createReadStream(path, { signal });
   const counter = new ByteCounter(() => source.size);
   return withProgress(counter, path, options, async () => {
-    await pipeline(source, counter, process.stdout, { signal, end: false });
+    await pipeline([source, ...throttles(options.limitRate), counter, process.stdout], { signal, end: false });
     return source.result;
   });
 }

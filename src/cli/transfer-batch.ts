@@ -1,10 +1,11 @@
 /** Moves several files one after the other: progress, one line each, and what it all comes to. */
-import { displayName, E2eeftpError, type ErrorCode, type OnProgress } from '../index.js';
+import { displayName, E2eeftpError, type ErrorCode, type OnProgress, type TransferStats } from '../index.js';
 import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
 import { formatBytes, formatDuration, formatRate } from './human-units.js';
 import { createProgressDisplay, type ProgressDisplay } from './progress-display.js';
 import { hinted, reportError, toE2eeftpError } from './report-error.js';
+import { describeStats } from './stats-text.js';
 import type { TransferOptions } from './transfer-options.js';
 
 /** What became of one file. */
@@ -19,6 +20,8 @@ interface Moved {
   resumedBytes: number;
   /** What is said in place of `verified` when the two ends could not compare roots. */
   unverified?: string;
+  /** With `--stats`. */
+  stats?: TransferStats;
 }
 
 /** What `--dry-run` found out about one file. */
@@ -141,12 +144,23 @@ async function planOne(context: CliContext, job: TransferJob): Promise<Planned> 
 
 function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
   const { output } = context;
-  const { target, bytes, seconds, root, resumedBytes, unverified } = moved;
-  const verified = unverified === undefined;
+  const { target, bytes, seconds, root, unverified, stats } = moved;
   if (output.json) {
+    const verified = unverified === undefined;
     output.event({ type: 'file', source: job.source, target, action: 'moved', bytes, seconds, root, verified });
+    if (stats === undefined) return;
+    const { limit, direction, local, peer } = stats;
+    const { factor: limitedBy, sentence: advice } = limit;
+    output.event({ type: 'stats', file: job.source, direction, bytes, seconds, local, peer, limitedBy, advice });
     return;
   }
+  tellLine(context, job, moved);
+  for (const line of stats === undefined ? [] : describeStats(stats)) output.note(line);
+}
+
+function tellLine({ output }: CliContext, job: TransferJob, moved: Moved): void {
+  const { target, bytes, seconds, root, resumedBytes, unverified } = moved;
+  const verified = unverified === undefined;
   const parts = [
     `${displayName(job.source)} → ${displayName(target)}: ${formatBytes(bytes)} in ${formatDuration(seconds)}`,
     formatRate(seconds > 0 ? bytes / seconds : 0),

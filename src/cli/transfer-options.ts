@@ -1,5 +1,7 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
+import type { Durability } from '../index.js';
+import type { CliContext } from './context.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -14,6 +16,12 @@ export interface TransferOptions {
   preserve: boolean;
   dryRun: boolean;
   progress: ProgressMode;
+  /** Of `get`; for `send` the wish that the server hears. */
+  durability?: Durability;
+  /** Bytes a second. */
+  limitRate?: number;
+  /** Measure where the time goes. */
+  stats: boolean;
 }
 
 /** Adds them to a verb. */
@@ -36,5 +44,33 @@ export function readTransferOptions(options: OptionValues): TransferOptions {
     preserve: options['preserve'] !== false,
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
+    ...durabilityOf(options['durability']),
+    ...(typeof options['limitRate'] === 'number' ? { limitRate: options['limitRate'] } : {}),
+    stats: options['stats'] === true,
+  };
+}
+
+/** The options as they are for one server: the file may give a peer a rate of its own. */
+export function forPeer(options: TransferOptions, { settings }: CliContext, host: string): TransferOptions {
+  const { value } = settings.get('limit-rate', host);
+  return typeof value === 'number' ? { ...options, limitRate: value } : options;
+}
+
+/** `dir` is `directory` in the library. */
+function durabilityOf(level: unknown): { durability?: Durability } {
+  if (level === undefined) return {};
+  return { durability: level === 'dir' ? 'directory' : (level as Durability) };
+}
+
+/** The members that the library's `send` and `get` take. */
+export function movingOptions({
+  durability,
+  limitRate,
+  stats,
+}: TransferOptions): Pick<TransferOptions, 'durability' | 'limitRate' | 'stats'> {
+  return {
+    ...(durability === undefined ? {} : { durability }),
+    ...(limitRate === undefined ? {} : { limitRate }),
+    stats,
   };
 }

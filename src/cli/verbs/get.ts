@@ -2,15 +2,21 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { type Durability, E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
+import { E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
-import { getToStandardOutput } from '../standard-streams.js';
+import { getToStandardOutput, limitedTo } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
-import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+import {
+  addTransferOptions,
+  forPeer,
+  movingOptions,
+  readTransferOptions,
+  type TransferOptions,
+} from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -56,19 +62,15 @@ async function isDirectory(path: string): Promise<boolean> {
   );
 }
 
-interface GetOptions extends TransferOptions {
-  durability: Durability;
-}
-
 function makeJob(
   context: CliContext,
   clients: ClientPool,
   { address, text }: GetArguments['sources'][number],
   target: string,
-  options: GetOptions,
+  options: TransferOptions,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve, durability } = options;
+  const { overwrite, preserve } = options;
   return {
     source: text,
     total: null,
@@ -76,10 +78,16 @@ function makeJob(
     async move(onProgress) {
       const client = await clients.open(address);
       if (target === '-') {
-        const got = await getToStandardOutput(client, address.path, { signal, onProgress });
+        const got = await getToStandardOutput(client, address.path, { signal, ...limitedTo(options), onProgress });
         return { ...got, target: '-' };
       }
-      const got = await client.get(address.path, target, { overwrite, preserve, durability, signal, onProgress });
+      const got = await client.get(address.path, target, {
+        overwrite,
+        preserve,
+        signal,
+        onProgress,
+        ...movingOptions(options),
+      });
       return { ...got, target: got.path };
     },
   };
@@ -109,8 +117,7 @@ async function plan(
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { output } = context;
   const { sources, target } = readArguments(operands);
-  const durability = options['durability'] === 'dir' ? 'directory' : (options['durability'] as 'none' | 'file');
-  const transfer: GetOptions = { ...readTransferOptions(options), durability };
+  const transfer = readTransferOptions(options);
   if (target === '-') {
     if (process.stdout.isTTY && options['force'] !== true && !transfer.dryRun) {
       throw usage('the content of a file could upset your terminal', 'send it into a pipe or a file, or add --force');
@@ -130,7 +137,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   try {
     // The first server is reached before anything is started, so that its failure is told once.
     if (sources[0] !== undefined) await clients.open(sources[0].address);
-    const jobs = sources.map((source) => makeJob(context, clients, source, target, transfer));
+    const jobs = sources.map((source) =>
+      makeJob(context, clients, source, target, forPeer(transfer, context, source.address.host)),
+    );
     return await runTransfers(context, 'get', jobs, transfer);
   } finally {
     await clients.close();

@@ -9,9 +9,15 @@ import { sendToClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
-import { sendStandardInput } from '../standard-streams.js';
+import { limitedTo, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
-import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+import {
+  addTransferOptions,
+  forPeer,
+  movingOptions,
+  readTransferOptions,
+  type TransferOptions,
+} from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -107,11 +113,12 @@ function makeJob(
     },
     async move(onProgress) {
       if (isInput) {
-        const sent = await sendStandardInput(client, path, { ...common, onProgress });
+        const sent = await sendStandardInput(client, path, { ...common, ...limitedTo(options), onProgress });
         return { ...sent, target: shown(target, sent.path) };
       }
       await sourceLength(source);
-      const sent = await client.send(source.path, path, { ...common, preserve, onProgress });
+      const moving = movingOptions(options);
+      const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress });
       return { ...sent, target: shown(target, sent.path) };
     },
   };
@@ -119,7 +126,7 @@ function makeJob(
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { sources, target, name } = readArguments(operands, options);
-  const transfer = readTransferOptions(options);
+  const transfer = forPeer(readTransferOptions(options), context, target.host);
   const [first] = sources;
   // Before anything is connected: a mistake in the only source should cost nothing.
   if (sources.length === 1 && first !== undefined && first.path !== '-') await sourceLength(first);

@@ -14,8 +14,10 @@ import { readModified } from '../wire-time.js';
 import type { WireTime } from '../wire-time.js';
 import type { InboundBody } from './bodies.js';
 import type { Channel } from './channel.js';
+import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { trackTransfer } from './tracked-transfer.js';
+import type { Tracked } from './tracked-transfer.js';
 import type { GetOptions, TransferResult } from './transfer-options.js';
 
 const MAX_TRIES = 10_000;
@@ -38,13 +40,13 @@ export async function getFile(
   options: GetOptions,
 ): Promise<TransferResult> {
   const started = performance.now();
-  return trackTransfer(remotePath, options.onProgress, options.signal, async ({ transfer, signal }) => {
+  const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
     const target = await localTarget(remotePath, localPath, options);
     const received = new ReceivedFile(target, options, transfer);
     try {
       const reply = await channel.request(
         'GET',
-        { path: pathToBytes(remotePath) },
+        { path: pathToBytes(remotePath), stats: options.stats === true ? true : undefined },
         {
           signal,
           receive: (body, announcement) => received.receive(body, announcement),
@@ -53,12 +55,14 @@ export async function getFile(
       signal.throwIfAborted();
       const { bytes, root } = await received.commit(reply);
       const seconds = (performance.now() - started) / 1000;
-      return { bytes, root: root.toString('hex'), resumedBytes: 0, seconds, path: pathFromBytes(target) };
+      const stats = options.stats === true ? { stats: measured('down', transfer, reply, { bytes, seconds }) } : {};
+      return { bytes, root: root.toString('hex'), resumedBytes: 0, seconds, path: pathFromBytes(target), ...stats };
     } catch (error) {
       await received.abort();
       throw error;
     }
-  });
+  };
+  return trackTransfer(remotePath, options.onProgress, options.signal, move, options);
 }
 
 /** A file on its way to the local disk. */

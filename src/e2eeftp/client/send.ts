@@ -8,6 +8,7 @@ import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../storage/path-text.js';
 import { ControlReader } from '../control-value.js';
 import type { Channel } from './channel.js';
+import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { trackTransfer } from './tracked-transfer.js';
 import type { Tracked } from './tracked-transfer.js';
@@ -26,12 +27,16 @@ export async function sendFile(
     throw E2eeftpError.is(error) ? error.within(displayName(localPath)) : error;
   });
   try {
-    return await trackTransfer(localPath, options.onProgress, options.signal, async (tracked) => {
+    const move = async (tracked: Tracked): Promise<TransferResult> => {
       const { reply, result } = await sendTo(channel, source, localPath, remotePath, options, tracked);
       const { path } = checkSent(reply, result, remotePath);
+      const { bytes } = result;
       const seconds = (performance.now() - started) / 1000;
-      return { bytes: result.bytes, root: result.root.toString('hex'), resumedBytes: 0, seconds, path };
-    });
+      const stats =
+        options.stats === true ? { stats: measured('up', tracked.transfer, reply, { bytes, seconds }) } : {};
+      return { bytes, root: result.root.toString('hex'), resumedBytes: 0, seconds, path, ...stats };
+    };
+    return await trackTransfer(localPath, options.onProgress, options.signal, move, options);
   } finally {
     source.close();
   }
@@ -82,6 +87,8 @@ async function sendOnce(
       mode: isPreserved ? mode & 0o777 : undefined,
       overwrite: options.overwrite ?? 'replace',
       parents: options.parents ?? true,
+      durability: options.durability,
+      stats: options.stats === true ? true : undefined,
     },
     {
       signal,

@@ -2,8 +2,8 @@
  * SEND: stores a file. It appears under its name only when all of it arrived and was verified; until then, and after any
  * failure, what was there before stays as it was.
  *
- * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?}` → 100 → body → 226
- * `{bytes, root, path}`; `path` is the final name, which `rename` may have chosen.
+ * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, durability?, stats?}` →
+ * 100 → body → 226 `{bytes, root, path, durability, stats?}`; `path` is the final name, which `rename` may have chosen.
  */
 import { E2eeftpError } from '../../errors.js';
 import { native } from '../../native.js';
@@ -21,8 +21,25 @@ import { STATUS_TRANSFER_COMPLETE } from '../status.js';
 /** How far the data must be on disk before SEND answers: nothing, the file, or the file and its directory entry. */
 export type Durability = 'none' | 'file' | 'directory';
 
+const LEVELS: readonly [Durability, ...Durability[]] = ['none', 'file', 'directory'];
+
+/** What a server does about durability. */
+export interface DurabilityPolicy {
+  /** For a client that does not say. */
+  readonly durability: Durability;
+  /** A wish for less is raised to this. */
+  readonly leastDurability: Durability;
+}
+
+/** What is done for a client that wishes for `wished`: never less than the server's least. */
+export function chosenDurability(wished: Durability | null, policy: DurabilityPolicy): Durability {
+  const level = wished ?? policy.durability;
+  const least = policy.leastDurability;
+  return LEVELS.indexOf(level) < LEVELS.indexOf(least) ? least : level;
+}
+
 /** Answers a SEND. */
-export async function sendCommand(context: RequestContext, durability: Durability): Promise<CommandReply> {
+export async function sendCommand(context: RequestContext, policy: DurabilityPolicy): Promise<CommandReply> {
   context.require('write');
   const { input, exchange, grant } = context;
   const { view } = exchange.session;
@@ -33,6 +50,9 @@ export async function sendCommand(context: RequestContext, durability: Durabilit
   const makeParents = input.boolean('parents', false);
   const choice = input.choice('overwrite', ['replace', 'refuse', 'rename']);
   const overwrite = choice === 'replace' && grant.overwrite;
+  const wished = (context.args['durability'] ?? null) === null ? null : input.choice('durability', LEVELS);
+  const durability = chosenDurability(wished, policy);
+  const wantsStats = input.boolean('stats', false);
   const name = await chooseName(context, wanted, choice === 'rename', overwrite);
   try {
     const staged = await native(() =>
@@ -45,7 +65,16 @@ export async function sendCommand(context: RequestContext, durability: Durabilit
     );
     const { bytes, root } = await receive(context, staged, size, modified, durability);
     context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
-    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root, path: name.path };
+    const stats = wantsStats ? exchange.stats() : {};
+    return {
+      status: STATUS_TRANSFER_COMPLETE,
+      text: 'Transfer Complete',
+      bytes,
+      root,
+      path: name.path,
+      durability,
+      ...stats,
+    };
   } finally {
     name.release();
   }
