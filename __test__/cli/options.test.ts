@@ -103,7 +103,7 @@ test('bad values are refused', (t) => {
 });
 
 test('transfer options', (t) => {
-  const defaults = { overwrite: 'replace', preserve: true, dryRun: false, progress: 'auto' };
+  const defaults = { overwrite: 'replace', preserve: true, dryRun: false, progress: 'auto', stats: false };
   t.deepEqual(transfer([]), defaults as TransferOptions);
   t.is(transfer(['--overwrite']).overwrite, 'replace');
   t.is(transfer(['--no-clobber']).overwrite, 'refuse');
@@ -112,25 +112,29 @@ test('transfer options', (t) => {
   t.true(transfer(['-p']).preserve);
   t.true(transfer(['-n']).dryRun);
   t.is(transfer(['--progress', 'none']).progress, 'none');
+  t.is(transfer(['--durability', 'dir']).durability, 'directory');
+  t.true(transfer(['--stats']).stats);
+  for (const [rate, bytes] of [
+    ['1024', 1024],
+    ['1k', 1024],
+    ['2.5M', 2_621_440],
+    ['1G', 1024 ** 3],
+  ] as const) {
+    t.is(transfer(['--limit-rate', rate]).limitRate, bytes);
+  }
   const wrong = [
     ['--rename', '--no-clobber'],
     ['--overwrite', '--rename'],
     ['--no-clobber', '--overwrite'],
     ['--progress', 'x'],
+    ['--durability', 'directory'],
+    ...['0', '1023', '-1M', '1.M', 'M', '1MB', '1e9', '9999T', ''].map((rate) => ['--limit-rate', rate]),
   ];
   for (const words of wrong) t.throws(() => transfer(words), { instanceOf: CommanderError }, words.join(' '));
 });
 
 test('options of features that are not there are not accepted', (t) => {
-  for (const word of [
-    '--delta=auto',
-    '-j4',
-    '--limit-rate=1M',
-    '--compress=zstd',
-    '--receipt=x',
-    '--include=x',
-    '-r',
-  ]) {
+  for (const word of ['--delta=auto', '-j4', '--compress=zstd', '--receipt=x', '--include=x', '-r']) {
     t.throws(() => transfer([word]), { instanceOf: CommanderError }, word);
   }
 });

@@ -115,7 +115,7 @@ async function measureOnce(
     if (direction === 'up') seconds = (performance.now() - started) / 1000;
     return measured(direction, transfer, reply, { bytes, seconds });
   };
-  return trackTransfer(direction, onProgress, signal, run, { ...(limitRate === undefined ? {} : { limitRate }) });
+  return trackTransfer(direction, onProgress, signal, run, limitRate === undefined ? {} : { limitRate });
 }
 
 async function discard(use: (target: ReturnType<typeof discardedTarget>) => Promise<BodyResult>): Promise<BodyResult> {
