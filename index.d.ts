@@ -9,6 +9,21 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A new file that is filled by blocks and not visible yet. */
+export declare class NativeBlocks {
+  /** Bytes that an earlier transfer has left. */
+  get keptBytes(): number
+  /** Makes the file appear under its name. Only after a transfer into it was verified. */
+  commit(options: NativeCommitOptions): Promise<NativeMetadata>
+  /**
+   * Lets go of the file. What its journal claims stays for a later transfer; `discard` removes that,
+   * too. Idempotent.
+   */
+  release(discard: boolean): Promise<undefined>
+  /** Why there is no journal any more, where that is so; told once. */
+  takeJournalError(): string | null
+}
+
 /** The receiving side of a streamed body. */
 export declare class NativeBodyReader {
   /** The next piece, or null once the end was reached and the root verified. */
@@ -122,6 +137,8 @@ export declare class NativeIdentity {
   toOpenssh(comment: string): string
   /** The private key in OpenSSH's format, encrypted under a passphrase. */
   toEncryptedOpenssh(comment: string, passphrase: Uint8Array): Promise<string>
+  /** Signs a statement of which this identity is a side; gives an SSH signature blob. */
+  signReceipt(statement: string): Promise<Buffer>
 }
 
 /** A peer that waits for the verdict on its identity. */
@@ -138,6 +155,14 @@ export declare class NativeIncoming {
   accept(ready: Uint8Array): Promise<NativeSession>
   /** Turns the peer away without a reason. */
   refuse(): Promise<undefined>
+}
+
+/** Connections that the peer may open for one transfer. To be used with that, or closed. */
+export declare class NativeLaneOffer {
+  /** The ids, 32 bytes each, one behind the other. */
+  get ids(): Buffer
+  /** Takes back what was not used. Idempotent. */
+  close(): void
 }
 
 /** A listening socket. */
@@ -173,6 +198,12 @@ export declare class NativeListing {
 
 /** An authenticated connection. */
 export declare class NativeSession {
+  /** Hands out ids for `count` lanes, or fewer: the server's side only. */
+  offerLanes(count: number): Promise<NativeLaneOffer>
+  /** Sends `size` bytes of `source` by blocks. */
+  sendBlocks(transfer: NativeTransfer, source: NativeSource, stream: number, size: number, offer?: NativeLaneOffer | undefined | null, open?: NativeOpenLanes | undefined | null): Promise<NativeBlocksResult>
+  /** Receives a file by blocks into `blocks`, which can be committed afterwards. */
+  receiveBlocks(transfer: NativeTransfer, blocks: NativeBlocks, stream: number, offer?: NativeLaneOffer | undefined | null, open?: NativeOpenLanes | undefined | null): Promise<NativeBlocksResult>
   /** Copies within a view. */
   copy(transfer: NativeTransfer, view: NativeView, from: Uint8Array, to: Uint8Array, options: NativeCopyOptions): Promise<NativeCopyReport>
   /** Length and root of `length` bytes (-1: to the end) of a file from `offset` on. */
@@ -219,6 +250,8 @@ export declare class NativeSession {
 export declare class NativeSource {
   /** What was known when the file was opened. */
   get metadata(): NativeMetadata
+  /** Whether the file has holes. */
+  get isSparse(): boolean
   /** Closes the file once no transfer reads it any more. Idempotent. */
   close(): void
 }
@@ -256,12 +289,16 @@ export declare class NativeTransfer {
   setRateLimit(rate: number): void
   /** Where the time goes so far. */
   stats(): NativeStats
+  /** Counts from nothing again, for another try of the same operation. */
+  restart(): void
   /** What has moved so far. */
   progress(): NativeProgress
 }
 
 /** A storage as one peer sees it. Permissions are checked at every call, beside the system call. */
 export declare class NativeView {
+  /** Starts a new file that is filled by blocks, or goes on with one. */
+  stageBlocks(path: Uint8Array, options: NativeBlocksOptions): Promise<NativeBlocks>
   /** Gives a name another one. */
   rename(from: Uint8Array, to: Uint8Array, options: NativeRenameOptions): Promise<undefined>
   /** The room of the file system that holds a name. */
@@ -287,8 +324,14 @@ export declare class NativeView {
   stage(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
 }
 
+/** Throws `E2EEFTP_RECEIPT` unless `signature` is the client's under the statement. */
+export declare function checkReceiptClient(statement: string, signature: Uint8Array): void
+
 /** Length of the piece that seals `plain_len` bytes. */
 export declare function classicSealedLen(plainLen: number): number
+
+/** The text of a receipt; throws `E2EEFTP_RECEIPT` unless all of it fits together. */
+export declare function composeReceipt(statement: string, path: Uint8Array, salt: Uint8Array, clientSignature: Uint8Array, serverSignature: Uint8Array): string
 
 /** Connects and lets the server prove its identity; the client has said nothing of itself yet. */
 export declare function connect(options: NativeConnectOptions): Promise<NativeConnecting>
@@ -298,6 +341,9 @@ export declare function connectClassic(options: NativeConnectOptions, identity: 
 
 /** A target that forgets what it is given and can't be committed. */
 export declare function discardedTarget(): NativeStaged
+
+/** Drafts the statement about a transfer, with a new id and a new salt. */
+export declare function draftReceipt(subject: NativeReceiptSubject): NativeReceiptDraft
 
 /**
  * The text of the file `server_id.rotation` after `identity` has named `newKey` its successor.
@@ -325,6 +371,30 @@ export interface NativeAgentKey {
   key: PublicKeyInfo
   /** What its owner called it. */
   comment: string
+}
+
+/** How to start a file that is filled by blocks. */
+export interface NativeBlocksOptions {
+  /** As for every new file; with its length. */
+  stage: NativeStageOptions
+  /** 16 bytes: what an earlier transfer with the same ones has left is gone on with. */
+  key?: Buffer
+  /** The file has holes. */
+  isSparse: boolean
+  /** Blocks may be taken from the file that has the target's name. */
+  adopt: boolean
+  /** The journal claims only what a loss of power can't take. */
+  isDurable: boolean
+}
+
+/** What a finished transfer by blocks amounts to. */
+export interface NativeBlocksResult {
+  /** Length of the file. */
+  bytes: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** Bytes that were there and were proved instead of sent. */
+  kept: number
 }
 
 /** What a finished body amounts to. */
@@ -454,14 +524,74 @@ export interface NativeMetadata {
   mode: number
 }
 
+/** Connections to open for one transfer. */
+export interface NativeOpenLanes {
+  /** The ids that the server has told, 32 bytes each, one behind the other. */
+  ids: Buffer
+  /** Open all of them at once; otherwise as long as each makes it faster. */
+  atOnce: boolean
+}
+
 /** A snapshot of a running operation. */
 export interface NativeProgress {
-  /** Content bytes moved so far. */
+  /** Content bytes moved so far, and those of `kept`. */
   transferred: number
+  /** Content bytes that were there already and are not moved again. */
+  kept: number
   /** Content bytes in all, -1 while unknown. */
   total: number
   /** `waiting`, `moving`, `waiting-for-space`, `finishing` or `done`. */
   phase: string
+}
+
+/** A receipt all of whose signatures fit. */
+export interface NativeReceipt {
+  /** The text that both keys have signed. */
+  text: string
+  statement: NativeReceiptStatement
+  /** The path on the server; null when the name is withheld. */
+  path?: Buffer
+}
+
+/** A statement that is to be signed, and the salt that hides the name in it. */
+export interface NativeReceiptDraft {
+  statement: string
+  /** 32 random bytes. */
+  salt: Buffer
+}
+
+/** What a statement says. */
+export interface NativeReceiptStatement {
+  /** 16 bytes. */
+  id: Buffer
+  /** `send` or `get`, as the client sees it. */
+  direction: string
+  size: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** 32 bytes. */
+  nameCommitment: Buffer
+  client: PublicKeyInfo
+  server: PublicKeyInfo
+  /** Seconds since 1970. */
+  time: number
+}
+
+/** A transfer that a client has a receipt made of. */
+export interface NativeReceiptSubject {
+  /** `send` or `get`, as the client sees it. */
+  direction: string
+  size: number
+  /** BLAKE3 root, 32 bytes. */
+  root: Buffer
+  /** The path on the server in its one form, `/a/b`. */
+  path: Buffer
+  /** The client's key. */
+  client: string
+  /** The server's key. */
+  server: string
+  /** Seconds since 1970. */
+  time: number
 }
 
 /** How to move a name. */
@@ -594,8 +724,20 @@ export interface PublicKeyInfo {
 /** The public key that a private key file names; needs no passphrase, and proves nothing. */
 export declare function readPublicHalf(text: Uint8Array): PublicKeyInfo
 
+/** Reads a receipt and verifies all of it; throws `E2EEFTP_RECEIPT`. */
+export declare function readReceipt(text: string): NativeReceipt
+
+/** Reads a statement; throws `E2EEFTP_RECEIPT` unless it has its one form. */
+export declare function readReceiptStatement(text: string): NativeReceiptStatement
+
 /** Reads the text of a file `server_id.rotation` and verifies all of it; throws `E2EEFTP_KEY_FILE`. */
 export declare function readRotation(text: string): Array<NativeRotation>
 
+/** Whether a statement is about the file `path`, of which the client says that it hid it with `salt`. */
+export declare function receiptNames(statement: string, path: Uint8Array, salt: Uint8Array): boolean
+
 /** Starts a new file among the user's own. */
 export declare function stageLocal(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
+
+/** Starts a new file that is filled by blocks among the user's own, or goes on with one. */
+export declare function stageLocalBlocks(path: Uint8Array, options: NativeBlocksOptions): Promise<NativeBlocks>

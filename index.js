@@ -773,7 +773,8 @@ if (
   }
 }
 
-const { NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, classicSealedLen, connect, connectClassic, discardedTarget, extendRotation, generatedSource, hasAesHardware, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readRotation, stageLocal } = nativeBinding
+const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, discardedTarget, draftReceipt, extendRotation, generatedSource, hasAesHardware, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks } = nativeBinding
+export { NativeBlocks }
 export { NativeBodyReader }
 export { NativeBodyWriter }
 export { NativeClassicConnection }
@@ -782,6 +783,7 @@ export { NativeClassicListener }
 export { NativeConnecting }
 export { NativeIdentity }
 export { NativeIncoming }
+export { NativeLaneOffer }
 export { NativeListener }
 export { NativeLister }
 export { NativeListing }
@@ -791,10 +793,13 @@ export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
 export { NativeView }
+export { checkReceiptClient }
 export { classicSealedLen }
+export { composeReceipt }
 export { connect }
 export { connectClassic }
 export { discardedTarget }
+export { draftReceipt }
 export { extendRotation }
 export { generatedSource }
 export { hasAesHardware }
@@ -805,6 +810,10 @@ export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
 export { readPublicHalf }
+export { readReceipt }
+export { readReceiptStatement }
 export { readRotation }
+export { receiptNames }
 export { stageLocal }
+export { stageLocalBlocks }
 export const __napiBindingTarget = __napiLoadedBindingTarget

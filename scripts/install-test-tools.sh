@@ -19,7 +19,7 @@
 #   mandoc          reads the manual page
 #   btrfs-progs     a file system on which copies share their blocks
 #   util-linux      prlimit takes descriptors away from a server
-#   strace          system calls that fail, such as openat2 on an old kernel
+#   strace          system calls that fail, such as openat2 on an old kernel, or writes (npm run crash-test)
 #   valgrind        finds decisions that depend on secrets (npm run constant-time)
 #   golang-go       where python3 is older than 3.12: the original Python e2eeftp, which
 #                   scripts/install-python-peer.sh installs from PyPI, comes with a newer one
@@ -50,6 +50,8 @@ need valgrind valgrind
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux
+  need rsync rsync
+  need ip iproute2
   [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 fi
 sk_dummy=/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so

@@ -2,7 +2,7 @@
 // one line, `N passed, N failed`. The exit status is 0 only if all of them ran and passed.
 //
 //   npm test               everything: what continuous integration runs
-//   npm test -- lint ts    only these groups: lint, rust, ts, fuzz, models, constant-time
+//   npm test -- lint ts    only these groups: lint, rust, ts, fuzz, models, constant-time, crash-test
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { hasCommand, requireToolchain, root, SetupError } from './lib/project.mj
 import { run, runMain } from './lib/run.mjs';
 import { buildNative, installPackages, step } from './lib/setup.mjs';
 
-const GROUPS = ['lint', 'rust', 'ts', 'fuzz', 'models', 'constant-time'];
+const GROUPS = ['lint', 'rust', 'ts', 'fuzz', 'models', 'constant-time', 'crash-test'];
 /** Written by `napi build` and kept under version control. */
 const GENERATED = ['index.js', 'index.d.ts'];
 /** Each is one check: it passes when its command, a script of package.json, ends with 0. */
@@ -49,7 +49,7 @@ const TEST_TOOLS = [
 /** A file that tests give to one of them. */
 const SK_DUMMY = '/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so';
 /** Groups that are one script of package.json each, which closes on `N passed, N failed` itself. */
-const SUITES = ['fuzz', 'models', 'constant-time'];
+const SUITES = ['fuzz', 'models', 'constant-time', 'crash-test'];
 /** Written last by `scripts/install-python-peer.sh`, which the same script calls. */
 const PYTHON_PEER = '.build/python-peer/ready';
 

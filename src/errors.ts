@@ -59,6 +59,7 @@ const rows = {
   E2EEFTP_TOO_LARGE:          { status: 413,  exitCode: 9,   blame: 'caller',      retry: false },
   E2EEFTP_NO_SPACE:           { status: 507,  exitCode: 9,   blame: 'environment', retry: true  },
   E2EEFTP_INTEGRITY:          { status: 422,  exitCode: 8,   blame: 'peer',        retry: true  },
+  E2EEFTP_RECEIPT:            { status: 422,  exitCode: 8,   blame: 'peer',        retry: false },
   E2EEFTP_RATE_LIMITED:       { status: 429,  exitCode: 3,   blame: 'caller',      retry: true  },
   E2EEFTP_SHUTTING_DOWN:      { status: 503,  exitCode: 3,   blame: 'environment', retry: true  },
   E2EEFTP_HOOK_TIMEOUT:       { status: 503,  exitCode: 1,   blame: 'environment', retry: true  },

@@ -26,8 +26,19 @@ export { limitingFactor } from './e2eeftp/client/limiting-factor.js';
 export type { Limit, LimitingFactor, TransferFigures } from './e2eeftp/client/limiting-factor.js';
 export type { TransferStats } from './e2eeftp/client/measured.js';
 export type { ConnectionStats, SideStats, StageSeconds } from './e2eeftp/transfer-stats.js';
+export { verifyReceipt } from './e2eeftp/client/verify-receipt.js';
+export type { VerifyReceiptOptions } from './e2eeftp/client/verify-receipt.js';
+export { readReceipt } from './e2eeftp/receipt.js';
+export type { Receipt } from './e2eeftp/receipt.js';
 export type { SpaceResult } from './e2eeftp/client/space.js';
-export type { GetOptions, Overwrite, TransferOptions, TransferResult } from './e2eeftp/client/transfer-options.js';
+export type {
+  GetOptions,
+  Overwrite,
+  TransferOptions,
+  TransferResult,
+  Skip,
+} from './e2eeftp/client/transfer-options.js';
+export type { Retry, RetryOptions } from './e2eeftp/client/line.js';
 export type { WorkOptions } from './e2eeftp/client/work-progress.js';
 
 export { ClassicClient } from './classic/client/classic-client.js';
@@ -38,7 +49,14 @@ export type { ClassicGetOptions, ClassicSendOptions } from './classic/client/cla
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';
-export type { LoginEvent, LoginRefusal, ServerEvents, ServerWarning, TransferEvent } from './server/events.js';
+export type {
+  LoginEvent,
+  LoginRefusal,
+  ReceiptEvent,
+  ServerEvents,
+  ServerWarning,
+  TransferEvent,
+} from './server/events.js';
 export { refuseExposedPaths } from './server/exposed-paths.js';
 export type { Logger } from './server/logger.js';
 export { Session } from './server/session.js';
@@ -105,8 +123,11 @@ export type {
   CliEvent,
   CliEventBase,
   CliFileEvent,
+  CliResumeEvent,
+  CliRetryEvent,
   CliPhaseEvent,
   CliProgressEvent,
+  CliReceiptEvent,
   CliResultEvent,
   CliStartEvent,
   CliStatsEvent,

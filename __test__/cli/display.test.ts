@@ -23,6 +23,7 @@ class Lines implements OutputStream {
 
 const moving: Progress = {
   transferred: 1_200_000,
+  resumed: 0,
   total: 3_000_000,
   rate: 30_100_000,
   etaSeconds: 65,

@@ -276,6 +276,7 @@ export const EVERY_CODE: Readonly<Record<Exclude<ErrorCode, keyof typeof LIBRARY
   E2EEFTP_TOO_LARGE: withOption('max-size=1', ['send', 'file', '127.0.0.1:']),
   E2EEFTP_NO_SPACE: fullDisk,
   E2EEFTP_INTEGRITY: changedUnderWay,
+  E2EEFTP_RECEIPT: alone((box) => ['receipt', 'verify', box.write('file', 'no receipt')]),
   E2EEFTP_RATE_LIMITED: besideTransfer(['ls', '127.0.0.1:'], ['--max-connections', '1']),
   // The third of the refusals of `docs/PROTOCOL.md` §1.2.
   E2EEFTP_SHUTTING_DOWN: async (t) => atPort(t, await stranger(t, Buffer.from('5300000400000003', 'hex'))),

@@ -103,7 +103,8 @@ test('bad values are refused', (t) => {
 });
 
 test('transfer options', (t) => {
-  const defaults = { overwrite: 'replace', preserve: true, dryRun: false, progress: 'auto', stats: false };
+  const moving = { resume: true, delta: true, skip: 'time', reconnectMs: 120_000 };
+  const defaults = { overwrite: 'replace', preserve: true, moving, dryRun: false, progress: 'auto' };
   t.deepEqual(transfer([]), defaults as TransferOptions);
   t.is(transfer(['--overwrite']).overwrite, 'replace');
   t.is(transfer(['--no-clobber']).overwrite, 'refuse');
@@ -112,16 +113,23 @@ test('transfer options', (t) => {
   t.true(transfer(['-p']).preserve);
   t.true(transfer(['-n']).dryRun);
   t.is(transfer(['--progress', 'none']).progress, 'none');
-  t.is(transfer(['--durability', 'dir']).durability, 'directory');
-  t.true(transfer(['--stats']).stats);
+  t.is(transfer(['--durability', 'dir']).moving.durability, 'directory');
+  t.true(transfer(['--stats']).moving.stats);
   for (const [rate, bytes] of [
     ['1024', 1024],
     ['1k', 1024],
     ['2.5M', 2_621_440],
     ['1G', 1024 ** 3],
   ] as const) {
-    t.is(transfer(['--limit-rate', rate]).limitRate, bytes);
+    t.is(transfer(['--limit-rate', rate]).moving.limitRate, bytes);
   }
+  t.false(transfer(['--no-resume']).moving.resume);
+  t.is(transfer(['-j', '3']).moving.connections, 3);
+  t.is(transfer(['--reconnect', '1.5']).moving.reconnectMs, 1500);
+  t.is(transfer(['--checksum']).moving.skip, 'checksum');
+  t.like(transfer(['--delta', 'always']).moving, { delta: true, skip: 'never' });
+  t.like(transfer(['--delta', 'never']).moving, { delta: false, skip: 'never' });
+  for (const word of ['--rename', '--no-clobber', '--receipt=x']) t.is(transfer([word]).moving.skip, 'never', word);
   const wrong = [
     ['--rename', '--no-clobber'],
     ['--overwrite', '--rename'],
@@ -129,12 +137,15 @@ test('transfer options', (t) => {
     ['--progress', 'x'],
     ['--durability', 'directory'],
     ...['0', '1023', '-1M', '1.M', 'M', '1MB', '1e9', '9999T', ''].map((rate) => ['--limit-rate', rate]),
+    ['--delta', 'x'],
+    ['-j', '0'],
+    ['-j', '17'],
   ];
   for (const words of wrong) t.throws(() => transfer(words), { instanceOf: CommanderError }, words.join(' '));
 });
 
 test('options of features that are not there are not accepted', (t) => {
-  for (const word of ['--delta=auto', '-j4', '--compress=zstd', '--receipt=x', '--include=x', '-r']) {
+  for (const word of ['--compress=zstd', '--include=x', '-r']) {
     t.throws(() => transfer([word]), { instanceOf: CommanderError }, word);
   }
 });

@@ -155,10 +155,10 @@ test('--no-clobber, --rename, --overwrite', async (t) => {
   t.teardown(() => box.dispose());
   const server = await box.ready();
   box.write('a.txt', 'new');
-  box.write('files/a.txt', 'old');
+  box.write('files/a.txt', 'older');
   const kept = await box.run(['send', 'a.txt', '127.0.0.1:a.txt', '--no-clobber', ...server.at]);
   t.is(kept.code, 7, kept.stderr);
-  t.is(box.read('files/a.txt'), 'old');
+  t.is(box.read('files/a.txt'), 'older');
   const renamed = await box.run(['send', 'a.txt', '127.0.0.1:a.txt', '--rename', ...server.at]);
   t.is(renamed.code, 0, renamed.stderr);
   t.is(box.read('files/a (1).txt'), 'new');

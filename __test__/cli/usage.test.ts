@@ -21,6 +21,7 @@ const VERBS = [
   'trust',
   'serve',
   'config',
+  'receipt',
   'completion',
 ];
 
@@ -38,6 +39,7 @@ test('--help groups the verbs', async (t) => {
     'Keys:',
     'Serve:',
     'Configuration:',
+    'Understand:',
     'Global options:',
   ]) {
     t.true(stdout.includes(`\n${group}\n`), group);
@@ -103,7 +105,7 @@ test('wrong usage: exit code 2, one line and the next step, nothing on standard 
     ['send', 'a', 'host:b', '--name', 'x'],
     ['send', '-', 'host:b', '--name', '../x'],
     ['send', 'a', 'host:b', '--rename', '--no-clobber'],
-    ['send', 'a', 'host:b', '--delta', 'auto'],
+    ['send', 'a', 'host:b', '--delta', 'sometimes'],
     ['get'],
     ['get', 'a'],
     ['get', 'a', 'b'],

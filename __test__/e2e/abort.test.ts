@@ -101,7 +101,8 @@ test('a progress callback that throws aborts its transfer with what it threw', a
   });
   t.is(await t.throwsAsync(work), thrown);
   await isUsable(t, peer);
-  t.deepEqual(await readdir(root), []);
+  t.deepEqual(await leftovers(root), []);
+  t.false((await readdir(root)).includes('big'));
 });
 
 test('a call that waits for its turn leaves the queue at once', async (t) => {

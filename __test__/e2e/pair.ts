@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { Identity, Server, connect, fullGrant } from '../../dist/index.js';
 import type { Client, ConnectOptions, Grant, ServerOptions } from '../../dist/index.js';
+import { litter } from '../leftovers.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 
 /** A server with one identity that may log in, and everything a test needs around it. */
@@ -52,19 +53,26 @@ export async function startPair(t: ExecutionContext, options: PairOptions = {}):
   const [address] = server.addresses;
   if (address === undefined) throw new Error('the server has no address');
   const client = async (given: Partial<ConnectOptions> = {}): Promise<Client> => {
-    const opened = await connect({ ...address, identity, serverKey: server.fingerprint, ...given });
+    // A connection that breaks is what many tests are about.
+    const opened = await connect({
+      ...address,
+      identity,
+      serverKey: server.fingerprint,
+      reconnectMs: 0,
+      ...given,
+    });
     t.teardown(() => opened.close());
     return opened;
   };
   return { server, identity, root, local, address, errors, client };
 }
 
-/** Names below a directory that staged files have. Empty when nothing half-done was left. */
+/** Names below directories of staged files that nobody can go on with. Empty when nothing half-done was left. */
 export async function leftovers(...directories: string[]): Promise<string[]> {
   const names = await Promise.all(
     directories.map((directory) => readdir(directory, { recursive: true, encoding: 'utf8' })),
   );
-  return names.flat().filter((name) => name.includes('.e2eeftp-'));
+  return names.flatMap((list) => litter(list));
 }
 
 /** Waits until `condition` holds; fails the test after `ms`. */

@@ -291,10 +291,10 @@ test('a source that grows while it is sent is refused, and what was there stays'
   const source = join(local, 'f');
   await writeFile(join(root, 'f'), 'before');
   await writeFile(source, '');
-  await truncate(source, 300 * MIB);
+  await truncate(source, 3000 * MIB);
   const sending = peer.send(source, '/f', {
     onProgress: ({ transferred }) => {
-      if (transferred > 0) void truncate(source, 300 * MIB + 1);
+      if (transferred > 0) void truncate(source, 3000 * MIB + 1);
     },
   });
   const error = await t.throwsAsync(sending);

@@ -23,6 +23,7 @@ test('at most ten reports a second, and one at the end', async (t) => {
   const last = reports.at(-1);
   t.deepEqual(last && { ...last, rate: 0 }, {
     transferred: 100_000,
+    resumed: 0,
     total: 100_000,
     rate: 0,
     etaSeconds: 0,

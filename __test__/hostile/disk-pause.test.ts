@@ -1,7 +1,8 @@
 /** A disk that fills up under way: the transfer waits, says so, and goes on when there is room; or ends after a time. */
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
+import { isSystemError } from '../../dist/index.js';
 import type { Running, RunningServer, Sandbox } from '../cli/run.js';
 import { events } from '../cli/run.js';
 import { mountSmall } from './small-mount.js';
@@ -12,8 +13,11 @@ const WAITS = /"phase":"waiting-for-space"/;
 
 /** Fills what is left of a small file system. */
 function fill(directory: string): () => void {
-  const { bavail, bsize } = statfsSync(directory);
-  writeFileSync(`${directory}/filler`, Buffer.alloc(bavail * bsize));
+  try {
+    for (;;) appendFileSync(`${directory}/filler`, Buffer.alloc(256 * 1024));
+  } catch (error) {
+    if (!isSystemError(error, 'ENOSPC')) throw error;
+  }
   return () => rmSync(`${directory}/filler`);
 }
 

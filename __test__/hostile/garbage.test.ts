@@ -80,7 +80,7 @@ test('noise of any length and shape', async (t) => {
 test('silence, one byte a second, half a hello, a hello without a login: over after the deadline', async (t) => {
   const { box, server } = await ready(t);
   const proxy = await Proxy.start(t, server.port);
-  await (await connect({ ...clientOptions(box, server), port: proxy.port })).close();
+  await (await connect({ reconnectMs: 0, ...clientOptions(box, server), port: proxy.port })).close();
   const hello = proxy.link.toServer.bytes.subarray(0, 1540);
   const patient: Record<string, (raw: RawConnection) => void> = {
     silence: () => undefined,
@@ -138,7 +138,7 @@ test('a record with a length that is not allowed, or in clear, inside a session 
   const proxy = await Proxy.start(t, server.port);
   for (const lane of ['toServer', 'toClient'] as const) {
     for (const [what, bytes] of Object.entries(injected)) {
-      const client = await connect({ ...clientOptions(box, server), port: proxy.port });
+      const client = await connect({ reconnectMs: 0, ...clientOptions(box, server), port: proxy.port });
       box.write('files/kept', 'kept');
       proxy.links.at(-1)?.[lane].inject(bytes);
       const error = await t.throwsAsync(client.delete('kept'), undefined, `${lane}: ${what}`);

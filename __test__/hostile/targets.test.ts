@@ -19,7 +19,7 @@ test('a server whose disk is read-only: 5 for what would change it, and everythi
   mountSmall(t, box.path('files'), 'size=4m');
   const server = await box.ready();
   box.write('new', 'new');
-  box.write('files/old', 'old');
+  box.write('files/old', 'older');
   box.write('files/directory/file', 'file');
   remount(box.path('files'), 'ro');
   for (const words of [
@@ -32,7 +32,7 @@ test('a server whose disk is read-only: 5 for what would change it, and everythi
     assertError(t, await box.run([...words, ...server.at]), 5, 'READ_ONLY');
   }
   t.is((await box.run(['get', '127.0.0.1:old', 'copy', ...server.at])).code, 0);
-  t.is(box.read('copy'), 'old');
+  t.is(box.read('copy'), 'older');
   t.deepEqual(box.list('files'), ['directory', 'old']);
   remount(box.path('files'), 'rw');
   t.is((await box.run(['send', 'new', '127.0.0.1:old', ...server.at])).code, 0);
@@ -43,11 +43,11 @@ test('a server whose disk is read-only: 5 for what would change it, and everythi
 test('a local disk that is read-only: 5', async (t) => {
   const { box, server } = await ready(t);
   mountSmall(t, box.path('here'), 'size=4m');
-  box.write('here/old', 'old');
+  box.write('here/old', 'older');
   box.write('files/new', 'new');
   remount(box.path('here'), 'ro');
   assertError(t, await box.run(['get', '127.0.0.1:new', 'here/old', ...server.at]), 5, 'READ_ONLY');
-  t.is(box.read('here/old'), 'old');
+  t.is(box.read('here/old'), 'older');
   await assertServes(t, box, server);
 });
 

@@ -2,6 +2,7 @@
  * What the hostile tests share: a sandbox with a server, library clients of it, and the questions that every test asks
  * in the end: is anything left behind, and is the next client served.
  */
+import { litter } from '../leftovers.js';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,7 +46,7 @@ export async function open(
   server: RunningServer,
   more: Partial<ConnectOptions> = {},
 ): Promise<Client> {
-  const client = await connect({ ...clientOptions(box, server), ...more });
+  const client = await connect({ reconnectMs: 0, ...clientOptions(box, server), ...more });
   t.teardown(() => client.close());
   return client;
 }
@@ -72,7 +73,7 @@ export function tree(directory: string): string[] {
 
 /** The staged files below some directories. */
 export function leftovers(...directories: string[]): string[] {
-  return directories.flatMap((directory) => tree(directory).filter((path) => /(^|\/)\.e2eeftp-/i.test(path)));
+  return directories.flatMap((directory) => litter(tree(directory)));
 }
 
 /** Nothing staged is left in the server's root, or will be in a moment. */

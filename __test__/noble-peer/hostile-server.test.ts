@@ -20,6 +20,7 @@ import { newIdentity } from './world.js';
 /** A library client of a server of ours. */
 function join(box: Sandbox, server: NobleServer): Promise<Client> {
   return connect({
+    reconnectMs: 0,
     host: '127.0.0.1',
     port: server.port,
     identity: box.write('client.key', newIdentity().pem),

@@ -117,6 +117,7 @@ class Visitor {
 
   async connect({ port }: NobleServer, serverKey?: string): Promise<Client> {
     return connect({
+      reconnectMs: 0,
       host: '127.0.0.1',
       port,
       identity: this.#identity,

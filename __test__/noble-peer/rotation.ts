@@ -1,4 +1,4 @@
-/** Statements about a change of a server's key: `docs/PROTOCOL.md` §4.1, and the file of §9. */
+/** Statements about a change of a server's key: `docs/PROTOCOL.md` §4.1, and the file of §10. */
 import { concat, Fields, isEqual, ProtocolFault, text, uint } from './byte-fields.js';
 import { checkPublicKey, fingerprint, type SigningIdentity, sshsigData, verifies } from './signing-identity.js';
 

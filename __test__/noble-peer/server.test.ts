@@ -21,6 +21,7 @@ async function pair(t: ExecutionContext, options: NobleServerOptions = {}): Prom
   const server = await NobleServer.start(t, options);
   const identity = newIdentity();
   const client = await connect({
+    reconnectMs: 0,
     host: '127.0.0.1',
     port: server.port,
     identity: box.write('client.key', identity.pem),

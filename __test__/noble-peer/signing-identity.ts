@@ -1,4 +1,4 @@
-/** Ed25519 identities in SSH's forms: `docs/PROTOCOL.md` §4 and §9, OpenSSH `PROTOCOL.sshsig`. */
+/** Ed25519 identities in SSH's forms: `docs/PROTOCOL.md` §4 and §10, OpenSSH `PROTOCOL.sshsig`. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { sha256, sha512 } from '@noble/hashes/sha2.js';
 import { concat, Fields, fromHex, isEqual, ProtocolFault, sshString, text } from './byte-fields.js';

@@ -45,6 +45,7 @@ export async function world(t: ExecutionContext): Promise<World> {
 export async function assertServes(t: ExecutionContext, { box, server, identity }: World): Promise<void> {
   const key = box.write('noble.key', identity.pem);
   const client = await connect({
+    reconnectMs: 0,
     host: '127.0.0.1',
     port: server.port,
     identity: key,

@@ -15,10 +15,11 @@ const PATIENCE_MS = 30_000;
  * @param {number} task.serverPid a process that is there before and after
  * @param {boolean} [task.forks] whether the server starts a process for each connection
  * @param {number} task.bytes what the command moves
+ * @param {number} [task.slowest] slower than this is taken for a hang: bytes per second
  * @returns {Promise<import('./rounds.mjs').Sample & {lines: string[]}>} with what it printed
  * @throws {Error} when the command fails
  */
-export async function measureCommand({ command, args, env, serverPid, forks = false, bytes }) {
+export async function measureCommand({ command, args, env, serverPid, forks = false, bytes, slowest = SLOWEST }) {
   const serverMemory = watchMemory(serverPid);
   const serverCpu = serverCpuSeconds(serverPid);
   const clientCpu = clientCpuSeconds();
@@ -26,7 +27,7 @@ export async function measureCommand({ command, args, env, serverPid, forks = fa
   try {
     const client = start(command, args, { env });
     clientMemory = watchMemory(client.pid);
-    const seconds = await succeed(client, PATIENCE_MS + (bytes / SLOWEST) * 1000);
+    const seconds = await succeed(client, PATIENCE_MS + (bytes / slowest) * 1000);
     if (forks) await settled(serverPid);
     return {
       bytes,

@@ -81,6 +81,11 @@ export function childrenOf(pid) {
   }
 }
 
+/** @returns {number[]} all that a process has started, and what that has started */
+export function descendantsOf(pid) {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
 /**
  * Share of all cores that was busy while nothing of ours ran.
  *

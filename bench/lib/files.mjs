@@ -4,6 +4,12 @@ import fs from 'node:fs';
 
 const CHUNK = 1 << 20;
 const PATTERN_CHUNKS = 16;
+/** Data of a file with islands: so many bytes in each piece of that length. */
+const ISLAND = 512 << 10;
+const ISLAND_EVERY = 5 << 20;
+
+/** SHA-256 of sources by the identity of an unchanged file. */
+const digests = new Map();
 
 /** Writes a file of `bytes` random-looking bytes of which no two MiB are equal. */
 export function makeRandomFile(file, bytes) {
@@ -40,6 +46,39 @@ export function makeAllocatedFile(file, bytes) {
   }
 }
 
+/**
+ * Makes a file of `bytes` bytes of which a tenth is random data, in islands; the rest are holes, which
+ * read as zeros and take no room.
+ */
+export function makeIslandFile(file, bytes) {
+  fs.writeFileSync(file, '', { flag: 'wx' });
+  fs.truncateSync(file, bytes);
+  const descriptor = fs.openSync(file, 'r+');
+  const island = crypto.randomBytes(ISLAND);
+  try {
+    for (let offset = 0, index = 0; offset + ISLAND <= bytes; offset += ISLAND_EVERY, index++) {
+      // The index makes islands differ.
+      island.writeUIntLE(index, 0, 6);
+      fs.writeSync(descriptor, island, 0, ISLAND, offset);
+    }
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Changes the byte at `offset` of a file. */
+export function changeByte(file, offset) {
+  const descriptor = fs.openSync(file, 'r+');
+  const byte = Buffer.alloc(1);
+  try {
+    fs.readSync(descriptor, byte, 0, 1, offset);
+    byte[0] ^= 0x55;
+    fs.writeSync(descriptor, byte, 0, 1, offset);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 /** Makes a file of `bytes` zero bytes that takes no room. */
 export function makeSparseFile(file, bytes) {
   fs.writeFileSync(file, '', { flag: 'wx' });
@@ -49,8 +88,10 @@ export function makeSparseFile(file, bytes) {
 /** @throws {Error} when two files do not hold the same bytes */
 export function assertSameContent(expected, actual) {
   assertSize(actual, fs.statSync(expected).size);
-  if (!digests.has(expected)) digests.set(expected, digest(expected));
-  if (digests.get(expected) !== digest(actual)) throw new Error('the copy differs from its source');
+  const { ino, ctimeNs } = fs.statSync(expected, { bigint: true });
+  const identity = `${expected} ${ino} ${ctimeNs}`;
+  if (!digests.has(identity)) digests.set(identity, digest(expected));
+  if (digests.get(identity) !== digest(actual)) throw new Error('the copy differs from its source');
 }
 
 /** @throws {Error} when a file does not have this length */
@@ -58,9 +99,6 @@ export function assertSize(file, bytes) {
   const { size } = fs.statSync(file);
   if (size !== bytes) throw new Error(`the copy has ${size} bytes instead of ${bytes}`);
 }
-
-/** SHA-256 of the sources: these do not change while the bench runs. */
-const digests = new Map();
 
 function digest(file) {
   const hash = crypto.createHash('sha256');

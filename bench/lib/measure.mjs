@@ -2,11 +2,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { clientsSuite } from '../suites/clients.mjs';
+import { deltaSuite } from '../suites/delta.mjs';
 import { eventLoopSuite } from '../suites/event-loop.mjs';
 import { filesSuite } from '../suites/files.mjs';
 import { handshakesSuite } from '../suites/handshakes.mjs';
 import { memorySuite } from '../suites/memory.mjs';
 import { pumpSuite } from '../suites/pump.mjs';
+import { resumeSuite } from '../suites/resume.mjs';
+import { wanSuite } from '../suites/wan.mjs';
 import { describeEnvironment } from './environment.mjs';
 import { assertRoom, makeRandomFile } from './files.mjs';
 import { inside, setUpInside } from './namespace.mjs';
@@ -23,6 +26,9 @@ const suites = {
   memory: memorySuite,
   handshakes: handshakesSuite,
   'event-loop': eventLoopSuite,
+  wan: wanSuite,
+  resume: resumeSuite,
+  delta: deltaSuite,
 };
 
 /**

@@ -7,19 +7,25 @@ const MIB = KIB * KIB;
 const GIB = KIB * MIB;
 
 /** Names of the suites, in the order in which they run and are reported. */
-const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop'];
+const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop', 'wan', 'resume', 'delta'];
 
 export const helpText = `Usage: npm run bench -- [options]
 
-Measures e2eeftp beside a plain TCP copy, scp, ssh2 and sshd on loopback.
+Measures e2eeftp beside a plain TCP copy, scp, rsync, sftp, ssh2 and sshd, on loopback and on an
+emulated link.
 A full run writes bench/RESULTS.md; --quick and --only print unless --write is given.
 
   --quick           256 MiB and 3 rounds instead of 2 GiB and 5
   --only NAME       only this suite (repeatable): ${suiteNames.join(', ')}
   --rounds N        measured rounds after the warm-up round
   --size MIB        size of the transferred file in MiB (a multiple of 8)
+  --wan-size MIB    size of the file of "wan" in MiB (default 4096; a multiple of 256)
+  --congestion NAME also run "wan" with this congestion control (repeatable), besides the system's own
+  --send-buffer MIB largest send buffer of a connection in "wan", for every peer (default: the system's)
+  --large GIB       size of the large file of "memory" and "resume" in GiB (default 20)
+  --seed N          of what is random: losses, changed bytes (default: new ones, printed)
   --dir DIR         folder for the files, best a tmpfs (default /dev/shm)
-  --disk-dir DIR    folder for the large sparse file of "memory" (default: the system's temp folder)
+  --disk-dir DIR    folder for the large files of "memory" and "resume" (default: the system's temp folder)
   --sshd PATH       the sshd to compare with (default: found in PATH and /usr/sbin)
   --no-build        measure what is built already
   --write           write bench/RESULTS.md in any case
@@ -40,7 +46,11 @@ A full run writes bench/RESULTS.md; --quick and --only print unless --write is g
  * @property {string | null} sshd path of the sshd to use
  * @property {number} rounds measured rounds
  * @property {number} fileBytes length of the transferred file
- * @property {number} sparseBytes length of the sparse file of the memory suite
+ * @property {number} sparseBytes length of the large file of the suites memory and resume
+ * @property {number} wanBytes length of the file that crosses the emulated link
+ * @property {string[]} congestion names of further congestion controls for it
+ * @property {number} sendBufferBytes the largest send buffer there; 0 for the system's
+ * @property {string} [seed]
  * @property {number} handshakes handshakes of one measured run
  * @property {number} logins ssh logins and key exchanges of one measured run
  * @property {number} loopSeconds shortest time for which the event loops are watched
@@ -60,6 +70,11 @@ export function parseOptions(argv) {
       only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
       size: { type: 'string' },
+      'wan-size': { type: 'string' },
+      congestion: { type: 'string', multiple: true, default: [] },
+      'send-buffer': { type: 'string' },
+      large: { type: 'string' },
+      seed: { type: 'string' },
       dir: { type: 'string', default: '/dev/shm' },
       'disk-dir': { type: 'string', default: os.tmpdir() },
       sshd: { type: 'string' },
@@ -75,6 +90,8 @@ export function parseOptions(argv) {
   const full = !values.quick && values.only === undefined && values.size === undefined;
   const mebibytes = positive('--size', values.size, values.quick ? 256 : 2 * KIB);
   if (mebibytes % 8 !== 0) throw new Error('--size must be a multiple of 8');
+  const wanMebibytes = positive('--wan-size', values['wan-size'], values.quick ? 512 : 4 * KIB);
+  if (wanMebibytes % 256 !== 0) throw new Error('--wan-size must be a multiple of 256');
   return {
     help: values.help,
     build: !values['no-build'],
@@ -87,7 +104,11 @@ export function parseOptions(argv) {
     sshd: values.sshd ?? null,
     rounds: positive('--rounds', values.rounds, values.quick ? 3 : 5),
     fileBytes: mebibytes * MIB,
-    sparseBytes: (values.quick ? 2 : 20) * GIB,
+    sparseBytes: positive('--large', values.large, values.quick ? 2 : 20) * GIB,
+    wanBytes: wanMebibytes * MIB,
+    congestion: values.congestion,
+    sendBufferBytes: positive('--send-buffer', values['send-buffer'], 0) * MIB,
+    seed: values.seed,
     handshakes: values.quick ? 2000 : 20_000,
     logins: values.quick ? 8 : 40,
     loopSeconds: values.quick ? 2 : 10,

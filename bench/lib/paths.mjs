@@ -23,6 +23,11 @@ export function examplePath(name) {
   return path.join(target, 'release/examples', name);
 }
 
+/** A program of `bench/native`, built in release mode. */
+export function nativePath(name) {
+  return path.join(projectRoot, 'bench/native/target/release', name);
+}
+
 /**
  * @param {...string} files
  * @returns {string | null} why something can't be measured, or null when every file is there

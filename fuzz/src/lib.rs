@@ -5,6 +5,7 @@
 pub mod edits;
 pub mod keys;
 pub mod peers;
+pub mod receipts;
 #[path = "../../crates/core/tests/common/reference.rs"]
 #[allow(
     dead_code,

@@ -23,6 +23,13 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     ] {
         out.push(("vpath", name.into(), path.to_vec()));
     }
+    let receipt = crate::receipts::genuine();
+    let texts = [receipt.to_text().unwrap(), receipt.statement().to_text().unwrap()];
+    for (mode, name) in [(0, "receipt"), (1, "statement")] {
+        let text = texts[usize::from(mode)].as_bytes();
+        out.push(("receipt", name.into(), [&[mode][..], text].concat()));
+    }
+    out.push(("receipt", "changes".into(), vec![2, 0, 5, 1, 0, 5, 1]));
     out.push(("stream_end", "end".into(), vec![1; 40]));
     out.push(("stream_end", "reason".into(), vec![0, 6]));
     out

@@ -55,8 +55,8 @@ export interface CliFileEvent extends CliEventBase {
   source: string;
   /** The final name at the destination; `-` is standard output. */
   target: string;
-  /** `would-move` with `--dry-run`. */
-  action: 'moved' | 'would-move';
+  /** `would-move` with `--dry-run`; `skipped` when the other side had the file. */
+  action: 'moved' | 'would-move' | 'skipped';
   bytes: number;
   seconds: number;
   /** `null` when nothing was moved. */
@@ -82,6 +82,26 @@ export interface CliStatsEvent extends CliEventBase {
   advice: string;
 }
 
+/** A part of the file need not travel: an earlier run has left it, or it is the same in the file of that name. */
+export interface CliResumeEvent extends CliEventBase {
+  type: 'resume';
+  file: string;
+  resumedBytes: number;
+}
+
+/** The connection broke; another one will be tried. */
+export interface CliRetryEvent extends CliEventBase {
+  type: 'retry';
+  file: string;
+  /** Counts from 1 since a byte moved last. */
+  attempt: number;
+  /** Time until the next try. */
+  delaySeconds: number;
+  /** What broke the connection, or what came of the last try. */
+  code: string;
+  message: string;
+}
+
 /** What a `send` or `get` came to, unless nothing succeeded. Only an `error` `E2EEFTP_PARTIAL` may follow. */
 export interface CliCompleteEvent extends CliEventBase {
   type: 'complete';
@@ -100,6 +120,26 @@ export interface CliCompleteEvent extends CliEventBase {
   root: string | null;
   /** True when every moved file was verified and none failed. */
   verified: boolean;
+}
+
+/** With `--receipt`: the receipt of the file is signed by both sides and written. */
+export interface CliReceiptEvent extends CliEventBase {
+  type: 'receipt';
+  /** The file that holds it. */
+  file: string;
+  /** Random, hexadecimal. */
+  id: string;
+  direction: 'send' | 'get';
+  /** The path on the server. */
+  path: string;
+  bytes: number;
+  root: string;
+  /** Fingerprint. */
+  clientKey: string;
+  /** Fingerprint. */
+  serverKey: string;
+  /** ISO 8601, UTC: the time in the receipt. */
+  signedAt: string;
 }
 
 /** Something failed. The last one of a failed command decides its exit code. */
@@ -154,7 +194,10 @@ export type CliEvent =
   | CliProgressEvent
   | CliFileEvent
   | CliStatsEvent
+  | CliResumeEvent
+  | CliRetryEvent
   | CliCompleteEvent
+  | CliReceiptEvent
   | CliErrorEvent
   | CliEntryEvent
   | CliServerKeyEvent

@@ -1,5 +1,12 @@
 /** Moves several files one after the other: progress, one line each, and what it all comes to. */
-import { displayName, E2eeftpError, type ErrorCode, type OnProgress, type TransferStats } from '../index.js';
+import {
+  displayName,
+  E2eeftpError,
+  type ErrorCode,
+  type OnProgress,
+  type Retry,
+  type TransferStats,
+} from '../index.js';
 import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
 import { formatBytes, formatDuration, formatRate } from './human-units.js';
@@ -18,6 +25,8 @@ interface Moved {
   root: string;
   /** Bytes that were there already. */
   resumedBytes: number;
+  /** Nothing was moved: the other side had it. */
+  skipped?: boolean;
   /** What is said in place of `verified` when the two ends could not compare roots. */
   unverified?: string;
   /** With `--stats`. */
@@ -38,7 +47,7 @@ export interface TransferJob {
   source: string;
   /** Its length when that is known beforehand. */
   total: number | null;
-  move(onProgress: OnProgress): Promise<Moved>;
+  move(onProgress: OnProgress, onRetry: (retry: Retry) => void): Promise<Moved>;
   plan(): Promise<Planned>;
 }
 
@@ -88,7 +97,7 @@ export async function runTransfers(
         continue;
       }
       display.start(job.source, job.total);
-      totals.moved.push(await job.move(watch(context, display)));
+      totals.moved.push(await job.move(watch(context, display, job), (retry) => tellRetry(context, job, retry)));
       display.stop();
       tellMoved(context, job, totals.moved.at(-1) as Moved);
     } catch (thrown) {
@@ -108,14 +117,31 @@ export async function runTransfers(
 }
 
 /** Shows progress, and counts it as a sign of life when there is any: reports arrive also while nothing moves. */
-function watch(context: CliContext, display: ProgressDisplay): OnProgress {
+function watch(context: CliContext, display: ProgressDisplay, job: TransferJob): OnProgress {
   let last = '';
+  let resumed = 0;
   return (progress) => {
+    if (progress.resumed > 0 && resumed === 0) tellResumed(context, job, progress.resumed);
+    resumed = progress.resumed;
     const now = `${progress.phase} ${progress.transferred}`;
     if (now !== last) context.alive();
     last = now;
     display.update(progress);
   };
+}
+
+function tellResumed({ output }: CliContext, job: TransferJob, resumedBytes: number): void {
+  if (output.json) output.event({ type: 'resume', file: job.source, resumedBytes });
+  else output.detail(`${displayName(job.source)}: ${formatBytes(resumedBytes)} are there already`);
+}
+
+function tellRetry({ output }: CliContext, job: TransferJob, { error, attempt, delayMs }: Retry): void {
+  if (output.json) {
+    const { code, message } = error;
+    output.event({ type: 'retry', file: job.source, attempt, delaySeconds: delayMs / 1000, code, message });
+  } else if (attempt === 1) {
+    output.warn(`${displayName(job.source)}: ${displayName(error.message)}; connecting again`);
+  }
 }
 
 async function planOne(context: CliContext, job: TransferJob): Promise<Planned> {
@@ -144,23 +170,42 @@ async function planOne(context: CliContext, job: TransferJob): Promise<Planned> 
 
 function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
   const { output } = context;
-  const { target, bytes, seconds, root, unverified, stats } = moved;
-  if (output.json) {
-    const verified = unverified === undefined;
-    output.event({ type: 'file', source: job.source, target, action: 'moved', bytes, seconds, root, verified });
-    if (stats === undefined) return;
-    const { limit, direction, local, peer } = stats;
-    const { factor: limitedBy, sentence: advice } = limit;
-    output.event({ type: 'stats', file: job.source, direction, bytes, seconds, local, peer, limitedBy, advice });
+  tellFile(context, job, moved);
+  const { stats } = moved;
+  if (stats === undefined) return;
+  if (!output.json) {
+    for (const line of describeStats(stats)) output.note(line);
     return;
   }
-  tellLine(context, job, moved);
-  for (const line of stats === undefined ? [] : describeStats(stats)) output.note(line);
+  const { limit, direction, bytes, seconds, local, peer } = stats;
+  const { factor: limitedBy, sentence: advice } = limit;
+  output.event({ type: 'stats', file: job.source, direction, bytes, seconds, local, peer, limitedBy, advice });
 }
 
-function tellLine({ output }: CliContext, job: TransferJob, moved: Moved): void {
+function tellFile({ output }: CliContext, job: TransferJob, moved: Moved): void {
   const { target, bytes, seconds, root, resumedBytes, unverified } = moved;
   const verified = unverified === undefined;
+  const { skipped = false } = moved;
+  if (output.json) {
+    const action = skipped ? 'skipped' : 'moved';
+    const known = root === '' ? null : root;
+    output.event({
+      type: 'file',
+      source: job.source,
+      target,
+      action,
+      bytes,
+      seconds,
+      root: known,
+      verified: known !== null && verified,
+    });
+    return;
+  }
+  if (skipped) {
+    const reason = root === '' ? 'same length and time' : 'same content';
+    output.note(`${displayName(job.source)} → ${displayName(target)}: skipped, ${reason}`);
+    return;
+  }
   const parts = [
     `${displayName(job.source)} → ${displayName(target)}: ${formatBytes(bytes)} in ${formatDuration(seconds)}`,
     formatRate(seconds > 0 ? bytes / seconds : 0),
@@ -176,26 +221,28 @@ function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Tot
   const { moved, planned, failed } = totals;
   const done = moved.length + planned.length;
   if (done === 0 && failed.length > 0) return totals.firstFailure;
-  const bytes = moved.reduce((sum, one) => sum + one.bytes, 0);
-  const allVerified = moved.every(({ unverified }) => unverified === undefined);
-  const resumedBytes = moved.reduce((sum, one) => sum + one.resumedBytes, 0);
+  const carried = moved.filter(({ skipped }) => skipped !== true);
+  const bytes = carried.reduce((sum, one) => sum + one.bytes, 0);
+  const allVerified = carried.every(({ unverified }) => unverified === undefined);
+  const resumedBytes = carried.reduce((sum, one) => sum + one.resumedBytes, 0);
   if (output.json) {
     const [first, ...others] = moved;
     output.event({
       type: 'complete',
-      files: moved.length,
+      files: carried.length,
       bytes,
       sentBytes: bytes - resumedBytes,
       resumedBytes,
-      skippedFiles: 0,
+      skippedFiles: moved.length - carried.length,
       failedFiles: failed.length,
       seconds,
-      root: others.length === 0 ? (first?.root ?? null) : null,
+      root: others.length === 0 ? first?.root || null : null,
       verified: moved.length > 0 && failed.length === 0 && allVerified,
     });
   } else if (moved.length > 1) {
+    const skipped = carried.length < moved.length ? `, ${moved.length - carried.length} skipped` : '';
     output.note(
-      `${moved.length} files, ${formatBytes(bytes)} in ${formatDuration(seconds)}${allVerified ? ', all verified' : ''}`,
+      `${carried.length} files${skipped}, ${formatBytes(bytes)} in ${formatDuration(seconds)}${allVerified ? ', all verified' : ''}`,
     );
   }
   if (failed.length === 0) return EXIT.ok;

@@ -1,6 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
-import type { Durability } from '../index.js';
+import type { Durability, Skip, TransferOptions as LibraryOptions } from '../index.js';
 import type { CliContext } from './context.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
@@ -14,14 +14,15 @@ export interface TransferOptions {
   overwrite: 'replace' | 'refuse' | 'rename';
   /** Keep modification time and permission bits. */
   preserve: boolean;
+  /** What the library is told about blocks, connections and their ends, pace and disk. */
+  moving: Pick<
+    LibraryOptions,
+    'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs' | 'durability' | 'limitRate' | 'stats'
+  >;
   dryRun: boolean;
   progress: ProgressMode;
-  /** Of `get`; for `send` the wish that the server hears. */
-  durability?: Durability;
-  /** Bytes a second. */
-  limitRate?: number;
-  /** Measure where the time goes. */
-  stats: boolean;
+  /** Where the receipt is written. */
+  receipt?: string;
 }
 
 /** Adds them to a verb. */
@@ -33,27 +34,33 @@ export function addTransferOptions(command: Command): Command {
     )
     .addOption(new Option('--no-clobber', 'fail when the name is taken').conflicts(['overwrite', 'rename']))
     .addOption(new Option('--rename', 'take a free name, "name (1).ext"').conflicts(['overwrite', 'clobber']))
+    .option('--receipt <file>', 'have both sides sign a receipt of the one file, and write it here')
     .option('-n, --dry-run', 'look and say what would be done; change nothing');
   return addSettings(command, settingsOfVerb(command.name()));
 }
 
-/** Reads them back. */
-export function readTransferOptions(options: OptionValues): TransferOptions {
-  return {
-    overwrite: options['rename'] === true ? 'rename' : options['clobber'] === false ? 'refuse' : 'replace',
-    preserve: options['preserve'] !== false,
-    dryRun: options['dryRun'] === true,
-    progress: options['progress'] as ProgressMode,
-    ...durabilityOf(options['durability']),
-    ...(typeof options['limitRate'] === 'number' ? { limitRate: options['limitRate'] } : {}),
-    stats: options['stats'] === true,
-  };
+/** A file that is skipped is not moved, and of what was not moved there is no receipt. */
+function readSkip(options: OptionValues): Skip {
+  if (options['receipt'] !== undefined) return 'never';
+  // Whoever cares about names that are taken wants to hear of them.
+  if (options['rename'] === true || options['clobber'] === false) return 'never';
+  if (options['checksum'] === true) return 'checksum';
+  return options['delta'] === 'auto' ? 'time' : 'never';
 }
 
-/** The options as they are for one server: the file may give a peer a rate of its own. */
-export function forPeer(options: TransferOptions, { settings }: CliContext, host: string): TransferOptions {
-  const { value } = settings.get('limit-rate', host);
-  return typeof value === 'number' ? { ...options, limitRate: value } : options;
+function readMoving(options: OptionValues): TransferOptions['moving'] {
+  const delta = options['delta'] as 'auto' | 'always' | 'never';
+  const connections = options['connections'] as number | undefined;
+  return {
+    resume: options['resume'] !== false,
+    delta: delta !== 'never',
+    skip: readSkip(options),
+    reconnectMs: Math.ceil((options['reconnect'] as number) * 1000),
+    ...(connections === undefined ? {} : { connections }),
+    ...durabilityOf(options['durability']),
+    ...(typeof options['limitRate'] === 'number' ? { limitRate: options['limitRate'] } : {}),
+    ...(options['stats'] === true ? { stats: true } : {}),
+  };
 }
 
 /** `dir` is `directory` in the library. */
@@ -62,15 +69,20 @@ function durabilityOf(level: unknown): { durability?: Durability } {
   return { durability: level === 'dir' ? 'directory' : (level as Durability) };
 }
 
-/** The members that the library's `send` and `get` take. */
-export function movingOptions({
-  durability,
-  limitRate,
-  stats,
-}: TransferOptions): Pick<TransferOptions, 'durability' | 'limitRate' | 'stats'> {
+/** The options as they are for one server: the file may give a peer a rate of its own. */
+export function forPeer(options: TransferOptions, { settings }: CliContext, host: string): TransferOptions {
+  const { value } = settings.get('limit-rate', host);
+  return typeof value === 'number' ? { ...options, moving: { ...options.moving, limitRate: value } } : options;
+}
+
+/** Reads them back. */
+export function readTransferOptions(options: OptionValues): TransferOptions {
   return {
-    ...(durability === undefined ? {} : { durability }),
-    ...(limitRate === undefined ? {} : { limitRate }),
-    stats,
+    overwrite: options['rename'] === true ? 'rename' : options['clobber'] === false ? 'refuse' : 'replace',
+    preserve: options['preserve'] !== false,
+    moving: readMoving(options),
+    dryRun: options['dryRun'] === true,
+    progress: options['progress'] as ProgressMode,
+    ...(options['receipt'] === undefined ? {} : { receipt: options['receipt'] as string }),
   };
 }

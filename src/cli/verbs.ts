@@ -150,6 +150,12 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./verbs/config.js'),
   },
   {
+    name: 'receipt',
+    group: 'Understand:',
+    summary: 'check the receipt of a file that was moved',
+    load: () => import('./verbs/receipt.js'),
+  },
+  {
     name: 'completion',
     group: 'Configuration:',
     summary: 'print the script that lets a shell complete e2eeftp',

@@ -25,6 +25,11 @@ export class ControlReader {
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   }
 
+  /** A byte string; `null` when it is left out. */
+  optionalBytes(name: string): Buffer | null {
+    return this.#get(name) === undefined ? null : this.bytes(name);
+  }
+
   /** A text that must be there. */
   text(name: string): string {
     const value = this.#get(name);

@@ -17,6 +17,7 @@ import { RequestContext } from './request-context.js';
 import { STATUS_FAILURE, STATUS_OK } from './status.js';
 import { answerSupplied } from './supplied-reply.js';
 import { displayName } from '../storage/display-name.js';
+import { canonicalPath, pathFromBytes } from '../storage/path-text.js';
 
 /** How a request ended. */
 export interface Outcome {
@@ -72,10 +73,21 @@ export async function dispatch(
   await running.hooked?.after(reply.outcome);
   try {
     await exchange.send(reply.message);
+    recordTransfer(request, exchange, reply.outcome);
   } catch (lost) {
     throw failure === undefined ? lost : worthReporting(failure, lost);
   }
   return reply.outcome;
+}
+
+/** The client may ask for the receipt of what it was told is complete: under the name that it knows. */
+function recordTransfer(request: Request, exchange: Exchange, { error }: Outcome): void {
+  const { completed, session } = exchange;
+  if (completed === null || error !== null) return;
+  // A hook may have had another file sent than the one that was asked for.
+  const asked = completed.direction === 'out' ? request.args['path'] : null;
+  const path = asked instanceof Uint8Array ? pathFromBytes(asked) : completed.path;
+  session.transfers.record(completed, canonicalPath(path));
 }
 
 /** Answers a request that is not to be run with a code of the table. */

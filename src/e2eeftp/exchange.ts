@@ -5,8 +5,11 @@
 import { E2eeftpError } from '../errors.js';
 import { NativeTransfer, native } from '../native.js';
 import type {
+  BlocksResult,
   BodyResult,
+  NativeBlocks,
   NativeBodyReader,
+  NativeLaneOffer,
   NativeSession,
   NativeSource,
   NativeStaged,
@@ -20,9 +23,14 @@ import type { BodySource } from './command-registry.js';
 import { encodeControl } from './control-codec.js';
 import type { ControlMap, ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
+import type { RunningUploads } from './running-uploads.js';
 import type { Peer } from './request-context.js';
+import type { TransferLedger } from './transfer-ledger.js';
 import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK, AT_WORK_MS } from './status.js';
 import { encodeSideStats, sideStats } from './transfer-stats.js';
+
+/** Most further connections that one transfer is offered. */
+const MAX_LANES = 15;
 
 /** What the requests of one session share. */
 export interface SessionState {
@@ -35,6 +43,10 @@ export interface SessionState {
   readonly view: NativeView;
   /** The names that the server has promised to uploads under way. */
   readonly reservations: NameReservations;
+  /** The uploads by blocks that the server is receiving. */
+  readonly uploads: RunningUploads;
+  /** The files that receipts may be asked of. */
+  readonly transfers: TransferLedger;
   /** Aborts when the session has to end. */
   readonly signal: AbortSignal;
 }
@@ -147,6 +159,55 @@ export class Exchange {
     });
   }
 
+  /**
+   * Asks for the request's body by blocks and receives it.
+   *
+   * @param begin is told the transfer before anything moves; what it returns is called when it is over.
+   */
+  async receiveBlocks(
+    blocks: NativeBlocks,
+    lanes: number,
+    begin: (transfer: NativeTransfer) => () => void,
+  ): Promise<BlocksResult> {
+    this.#askOnce();
+    const { channel } = this.session;
+    return this.#transfer(async (transfer) => {
+      const end = begin(transfer);
+      try {
+        await this.patiently(() => channel.reservePump(transfer));
+        return await this.#withLanes(lanes, async (offer) => {
+          await this.reply(STATUS_SEND_BODY, 'Send what is missing', { blocks: true, lanes: offer.ids });
+          return channel.receiveBlocks(transfer, blocks, this.id, offer);
+        });
+      } finally {
+        end();
+      }
+    });
+  }
+
+  /** Announces a file with `members` and sends it by blocks. */
+  async sendBlocks(source: NativeSource, members: Members, size: number, lanes: number): Promise<BlocksResult> {
+    const { channel } = this.session;
+    return this.#transfer(async (transfer) => {
+      await this.patiently(() => channel.reservePump(transfer));
+      this.#replyBegun = true;
+      return this.#withLanes(lanes, async (offer) => {
+        await this.reply(STATUS_BODY_FOLLOWS, 'Say what you have', { ...members, blocks: true, lanes: offer.ids });
+        return channel.sendBlocks(transfer, source, this.id, size, offer);
+      });
+    });
+  }
+
+  /** Offers the client up to `count` further connections for what `run` does. */
+  async #withLanes<T>(count: number, run: (offer: NativeLaneOffer) => Promise<T>): Promise<T> {
+    const offer = await this.session.channel.offerLanes(Math.min(count, MAX_LANES));
+    try {
+      return await run(offer);
+    } finally {
+      offer.close();
+    }
+  }
+
   /** Announces a body with `members` and sends `part` of `source` as that body. */
   async sendFile(source: NativeSource, members: Members, part: FilePart): Promise<BodyResult> {
     const { channel } = this.session;
@@ -234,7 +295,7 @@ export class Exchange {
     this.#bodyAsked = true;
   }
 
-  async #transfer(run: (transfer: NativeTransfer) => Promise<BodyResult>): Promise<BodyResult> {
+  async #transfer<T>(run: (transfer: NativeTransfer) => Promise<T>): Promise<T> {
     const { signal } = this.session;
     signal.throwIfAborted();
     const transfer = new NativeTransfer();

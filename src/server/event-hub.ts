@@ -19,7 +19,7 @@ export class EventHub {
   }
 
   /** Emits an event. A listener that throws or rejects becomes an `error` event, and the others hear of it all the same. */
-  emit<K extends 'login' | 'session' | 'transfer' | 'warning'>(name: K, ...args: ServerEvents[K]): void {
+  emit<K extends 'login' | 'session' | 'transfer' | 'receipt' | 'warning'>(name: K, ...args: ServerEvents[K]): void {
     this.#deliver(name, args, (error) => this.error(error, `a listener of the event ${name} failed`));
   }
 

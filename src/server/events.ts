@@ -1,6 +1,7 @@
 /**
  * What a server tells its application.
  */
+import type { Receipt } from '../e2eeftp/receipt.js';
 import type { Session } from './session.js';
 
 /** A file that was stored or fetched in full, or a part of one that was fetched. */
@@ -20,6 +21,16 @@ export interface TransferEvent {
   readonly offset?: number;
   /** From the request to the final reply. */
   readonly seconds: number;
+}
+
+/** A receipt that the server has signed after the client. */
+export interface ReceiptEvent {
+  readonly user: string;
+  /** Fingerprint of the client's key. */
+  readonly fingerprint: string;
+  readonly host: string;
+  /** What both have signed; its `text` is what the application may keep. */
+  readonly receipt: Receipt;
 }
 
 /**
@@ -59,6 +70,8 @@ export interface ServerEvents {
   session: [Session];
   /** A file is complete. */
   transfer: [TransferEvent];
+  /** A receipt is signed by both sides; before the client is sent the server's signature. */
+  receipt: [ReceiptEvent];
   /** Something that the operator should look at. */
   warning: [ServerWarning];
   /** A failure on the server's side, never a peer's fault. Without a listener it is only logged. */

@@ -3,6 +3,7 @@
  */
 import { encodeControl } from '../e2eeftp/control-codec.js';
 import type { NameReservations } from '../e2eeftp/name-reservation.js';
+import type { RunningUploads } from '../e2eeftp/running-uploads.js';
 import { PROTOCOL_VERSION, SOFTWARE, STATUS_OK } from '../e2eeftp/status.js';
 import type { Peer } from '../identity/peer.js';
 import { native, nativeSync } from '../native.js';
@@ -20,6 +21,7 @@ export interface LoginParts {
   readonly admission: Admission;
   readonly root: NativeStorage;
   readonly reservations: NameReservations;
+  readonly uploads: RunningUploads;
   readonly events: EventHub;
   readonly logger: Logger;
   /** Whether nobody is to be let in any more. */
@@ -30,7 +32,7 @@ export interface LoginParts {
 
 /** Lets a peer in or turns it away, and emits which. Resolves with its session, or `null`; never throws. */
 export async function logIn(incoming: NativeIncoming, parts: LoginParts): Promise<Session | null> {
-  const { admission, root, reservations, events, logger } = parts;
+  const { admission, root, reservations, uploads, events, logger } = parts;
   const key = nativeSync(() => incoming.clientKey);
   const info = { host: incoming.peerHost, port: incoming.peerPort };
   const peer: Peer = { ...info, fingerprint: key.fingerprint, key: key.openssh };
@@ -53,7 +55,7 @@ export async function logIn(incoming: NativeIncoming, parts: LoginParts): Promis
     });
     tellLogin(events, peer, grant.user, channel === null ? 'left' : null);
     if (channel === null) return null;
-    return new Session(parts.nextId(), { channel, grant, peer, ...opened, reservations });
+    return new Session(parts.nextId(), { channel, grant, peer, ...opened, reservations, uploads });
   } catch (error) {
     events.error(error, 'cannot decide about a client, which was refused', peer);
     return refused('error');

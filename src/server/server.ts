@@ -10,10 +10,12 @@ import { deleteCommand } from '../e2eeftp/commands/delete.js';
 import { getCommand } from '../e2eeftp/commands/get.js';
 import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
+import { receiptCommand } from '../e2eeftp/commands/receipt.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
 import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
 import { NameReservations } from '../e2eeftp/name-reservation.js';
+import { RunningUploads } from '../e2eeftp/running-uploads.js';
 import type { RequestContext } from '../e2eeftp/request-context.js';
 import { HookRegistry, hookName } from '../hooks/hook-registry.js';
 import type { AfterHook, BeforeHook } from '../hooks/hook-registry.js';
@@ -33,7 +35,7 @@ import type { Prepared } from './prepare.js';
 import { Revocation } from './revocation.js';
 import type { Revocable } from './revocation.js';
 import type { Session } from './session.js';
-import { reportAnswer, reportEnd } from './session-report.js';
+import { reportAnswer, reportEnd, reportReceipt } from './session-report.js';
 import { runSession } from './session-loop.js';
 import { StorageCommands } from './storage-commands.js';
 
@@ -52,6 +54,7 @@ export class Server extends StorageCommands {
   readonly #registry = new CommandRegistry();
   readonly #connections = new ConnectionRegistry();
   readonly #reservations = new NameReservations();
+  readonly #uploads = new RunningUploads();
   readonly #events: EventHub;
   readonly #hooks: HookRegistry;
   readonly #listeners = new Listeners();
@@ -242,6 +245,12 @@ export class Server extends StorageCommands {
     return statCommand(context);
   }
 
+  /** Answers RECEIPT. */
+  handleReceipt(context: RequestContext): Promise<CommandReply> {
+    const { logger } = this.#options;
+    return receiptCommand(context, this.identity, (receipt) => reportReceipt(context, receipt, logger, this.#events));
+  }
+
   async #listen(): Promise<void> {
     await this.prepare();
     this.#events.start();
@@ -297,6 +306,7 @@ export class Server extends StorageCommands {
       admission,
       root,
       reservations: this.#reservations,
+      uploads: this.#uploads,
       events: this.#events,
       logger: this.#options.logger,
       isClosing: () => this.#closing !== null,

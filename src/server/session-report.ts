@@ -4,6 +4,8 @@
 import { E2eeftpError } from '../errors.js';
 import type { Outcome } from '../e2eeftp/dispatch.js';
 import type { Exchange } from '../e2eeftp/exchange.js';
+import type { Receipt } from '../e2eeftp/receipt.js';
+import type { RequestContext } from '../e2eeftp/request-context.js';
 import { displayName } from '../storage/display-name.js';
 import type { EventHub } from './event-hub.js';
 import type { Logger } from './logger.js';
@@ -45,6 +47,15 @@ export function reportAnswer(
   if (error !== null)
     logger.info({ ...fields, code: error.code, cause: displayName(error.message) }, 'request refused');
   else logger.debug(fields, 'request answered');
+}
+
+/** Reports a receipt that both sides have signed, before the client has it. */
+export function reportReceipt(context: RequestContext, receipt: Receipt, logger: Logger, events: EventHub): void {
+  const { user, peer } = context;
+  const { host, fingerprint } = peer;
+  const { id, direction, bytes, root } = receipt;
+  logger.info({ user, id, direction, path: displayName(receipt.path ?? ''), bytes, root }, 'receipt signed');
+  events.emit('receipt', { user, fingerprint, host, receipt });
 }
 
 /** Reports the end of a session; `error` is `null` after an orderly close. */

@@ -4,6 +4,8 @@
 import { E2eeftpError } from '../errors.js';
 import type { SessionState } from '../e2eeftp/exchange.js';
 import type { NameReservations } from '../e2eeftp/name-reservation.js';
+import type { RunningUploads } from '../e2eeftp/running-uploads.js';
+import { TransferLedger } from '../e2eeftp/transfer-ledger.js';
 import type { Peer } from '../e2eeftp/request-context.js';
 import { native } from '../native.js';
 import type { NativeSession, NativeStorage, NativeView } from '../native.js';
@@ -20,6 +22,7 @@ export interface SessionParts {
   readonly storage: NativeStorage;
   readonly view: NativeView;
   readonly reservations: NameReservations;
+  readonly uploads: RunningUploads;
 }
 
 /** One logged-in client, from login to the end of its connection. */
@@ -35,6 +38,7 @@ export class Session {
   readonly closed: Promise<void>;
   readonly #parts: SessionParts;
   readonly #abort = new AbortController();
+  readonly #transfers = new TransferLedger();
   #resolveClosed: () => void = () => undefined;
   #isBusy = false;
   #isEnding = false;
@@ -93,7 +97,7 @@ export class Session {
 
   /** What the requests of this session share. @internal */
   get state(): SessionState {
-    return { ...this.#parts, signal: this.#abort.signal };
+    return { ...this.#parts, transfers: this.#transfers, signal: this.#abort.signal };
   }
 
   /** Marks a request as running while `answer` runs. @internal */

@@ -1,18 +1,25 @@
 /** The product as a person runs it: the daemon `e2eeftp serve` and the commands `send` and `get`. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { measureCommand } from '../command.mjs';
 import { assertSameContent, assertSize } from '../files.mjs';
 import { cliPath, libraryPath, missingFiles } from '../paths.mjs';
-import { cleanEnvironment, end, run, start } from '../processes.mjs';
+import { here } from '../place.mjs';
+import { cleanEnvironment, end, run } from '../processes.mjs';
 
-const HOST = '127.0.0.1';
 const READY_MS = 15_000;
 const READY_STEP_MS = 20;
 
 /** Why the product can't be measured, or null. */
 export function productMissing() {
   return missingFiles(cliPath, libraryPath);
+}
+
+/** Whether `send` has this option. */
+export function productHas(option) {
+  const { stdout } = spawnSync(process.execPath, [cliPath, 'send', '--help'], { encoding: 'utf8' });
+  return new RegExp(`(^|\\s)${option}\\b`, 'm').test(stdout ?? '');
 }
 
 /**
@@ -51,13 +58,14 @@ export async function makeClientKeys(folder) {
  * Makes keys and starts a daemon.
  *
  * @param {string} folder made here; holds everything of the daemon
+ * @param {import('../place.mjs').Place} [place] where it runs and listens
  * @returns {Promise<Daemon>}
  */
-export async function startDaemon(folder) {
+export async function startDaemon(folder, place = here) {
   const { env, identity, data, root } = await makeClientKeys(folder);
   const portFile = path.join(folder, 'port.json');
-  const listen = ['--listen', `${HOST}:0`, '--port-file', portFile, '--log-level', 'error'];
-  const daemon = start(process.execPath, [cliPath, 'serve', root, '--data', data, ...listen], {
+  const listen = ['--listen', `${place.host}:0`, '--port-file', portFile, '--log-level', 'error'];
+  const daemon = place.start(process.execPath, [cliPath, 'serve', root, '--data', data, ...listen], {
     env,
     output: 'ignore',
   });
@@ -65,7 +73,7 @@ export async function startDaemon(folder) {
     const { fingerprint, e2eeftp } = await portsOf(daemon, portFile);
     const { port } = e2eeftp[0];
     const options = ['-i', identity, '-P', `${port}`, '--server-key', fingerprint];
-    const address = { pid: daemon.pid, host: HOST, port, fingerprint };
+    const address = { pid: daemon.pid, host: place.host, port, fingerprint };
     return { ...address, identity, root, env, options, close: () => end(daemon) };
   } catch (error) {
     await end(daemon);
@@ -91,36 +99,60 @@ async function portsOf(daemon, portFile) {
 }
 
 /**
+ * The command that moves one file.
+ *
  * @param {Daemon} daemon
  * @param {'send' | 'get'} verb
  * @param {string} source a file; for `get` below the daemon's root
  * @param {string} target a file; for `send` below the daemon's root
- * @param {boolean} compare whether the content is compared
- * @returns {Promise<import('../rounds.mjs').Sample>}
+ * @param {string[]} options
+ * @returns {{command: string, args: string[], env: NodeJS.ProcessEnv}}
  */
-export async function transfer(daemon, verb, source, target, compare) {
-  fs.rmSync(target, { force: true });
+export function productCommand(daemon, verb, source, target, options) {
   const remote = (file) => `${daemon.host}:/${path.relative(daemon.root, file)}`;
   const addresses = verb === 'send' ? [source, remote(target)] : [remote(source), target];
+  const args = [cliPath, verb, ...addresses, ...daemon.options, '--json', ...options];
+  return { command: process.execPath, args, env: daemon.env };
+}
+
+/**
+ * Moves a file into a new one, or with `keep` brings an existing one up to date.
+ *
+ * @param {Daemon} daemon
+ * @param {'send' | 'get'} verb
+ * @param {string} source a file; for `get` below the daemon's root
+ * @param {string} target a file; for `send` below the daemon's root. Removed before and afterwards,
+ *   unless it is kept
+ * @param {boolean} compare whether the content is compared
+ * @param {{keep?: boolean, slowest?: number, options?: string[]}} [more] see {@link measureCommand};
+ *   options of the verb
+ * @returns {Promise<import('../rounds.mjs').Sample & {sentBytes: number}>}
+ */
+export async function transfer(daemon, verb, source, target, compare, { keep = false, slowest, options = [] } = {}) {
+  if (!keep) fs.rmSync(target, { force: true });
   const { size } = fs.statSync(source);
-  const output = ['--json', '--progress', 'none'];
   try {
     const { lines, ...sample } = await measureCommand({
-      command: process.execPath,
-      args: [cliPath, verb, ...addresses, ...daemon.options, ...output],
-      env: daemon.env,
+      ...productCommand(daemon, verb, source, target, ['--progress', 'none', ...options]),
       serverPid: daemon.pid,
       bytes: size,
+      slowest,
     });
-    const complete = lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'complete');
-    if (complete === undefined) throw new Error('the command printed no "complete"');
+    const complete = completeOf(lines);
     if (complete.bytes !== size || complete.verified !== true) {
       throw new Error('the command did not verify every byte');
     }
     if (compare) assertSameContent(source, target);
     else assertSize(target, size);
-    return { ...sample, transferSeconds: complete.seconds };
+    return { ...sample, transferSeconds: complete.seconds, sentBytes: complete.sentBytes };
   } finally {
-    fs.rmSync(target, { force: true });
+    if (!keep) fs.rmSync(target, { force: true });
   }
+}
+
+/** @param {string[]} lines what a command with `--json` printed */
+export function completeOf(lines) {
+  const complete = lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'complete');
+  if (complete === undefined) throw new Error('the command printed no "complete"');
+  return complete;
 }

@@ -10,9 +10,10 @@ import { assertSameContent, assertSize } from '../files.mjs';
  * @param {string} source
  * @param {string} target removed before and afterwards
  * @param {boolean} compare whether the content is compared
+ * @param {{slowest?: number}} [more] see {@link measureCommand}
  * @returns {Promise<import('../rounds.mjs').Sample>}
  */
-export async function scp(sshd, cipher, direction, source, target, compare) {
+export async function scp(sshd, cipher, direction, source, target, compare, { slowest } = {}) {
   fs.rmSync(target, { force: true });
   const remote = (file) => `${sshd.user}@${sshd.host}:${file}`;
   const addresses = direction === 'up' ? [source, remote(target)] : [remote(source), target];
@@ -25,6 +26,7 @@ export async function scp(sshd, cipher, direction, source, target, compare) {
       serverPid: sshd.pid,
       forks: true,
       bytes: size,
+      slowest,
     });
     if (compare) assertSameContent(source, target);
     else assertSize(target, size);

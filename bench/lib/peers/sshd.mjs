@@ -6,14 +6,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { inside } from '../namespace.mjs';
 import { findProgram } from '../paths.mjs';
-import { cleanEnvironment, end, run, start } from '../processes.mjs';
+import { here } from '../place.mjs';
+import { cleanEnvironment, end, run } from '../processes.mjs';
 
-const HOST = '127.0.0.1';
 const READY_MS = 5000;
 const READY_STEP_MS = 20;
 /** Where sshd, started by root, wants an empty folder. */
 const PRIVILEGE_FOLDER = '/run/sshd';
 const MANY = 1000;
+/** Its port where nothing else listens. */
+const FAR_PORT = 2222;
 
 /** The three ciphers that are compared. */
 export const scpCiphers = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com'];
@@ -34,10 +36,12 @@ export const scpCiphers = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', '
  *
  * @param {string} folder made here
  * @param {string | null} wanted path of the sshd to use
+ * @param {import('../place.mjs').Place} [place] where it runs and listens
  * @returns {Promise<Sshd>}
  * @throws {Error} that says what to install when there is none or it can't run here
  */
-export async function startSshd(folder, wanted) {
+export async function startSshd(folder, wanted, place = here) {
+  const { host } = place;
   const sshd = wanted ?? findProgram('sshd', ['/usr/sbin', '/usr/local/sbin']);
   if (sshd === null) throw new Error('no sshd here: apt-get install openssh-server');
   if (findProgram('scp') === null) throw new Error('no scp here: apt-get install openssh-client');
@@ -48,31 +52,31 @@ export async function startSshd(folder, wanted) {
   for (const key of [hostKey, userKey]) {
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key], { env });
   }
-  const port = await freePort();
+  const port = place === here ? await freePort(host) : FAR_PORT;
   const config = path.join(folder, 'sshd_config');
-  fs.writeFileSync(config, configuration(port, hostKey, `${userKey}.pub`));
+  fs.writeFileSync(config, configuration(host, port, hostKey, `${userKey}.pub`));
   const knownHosts = path.join(folder, 'known_hosts');
-  fs.writeFileSync(knownHosts, `[${HOST}]:${port} ${fs.readFileSync(`${hostKey}.pub`, 'utf8')}`);
+  fs.writeFileSync(knownHosts, `[${host}]:${port} ${fs.readFileSync(`${hostKey}.pub`, 'utf8')}`);
   preparePrivilegeFolder();
   const check = spawnSync(sshd, ['-t', '-f', config], { encoding: 'utf8' });
   if (check.status !== 0) throw new Error(`sshd can't run here: ${check.stderr.trim()}`);
 
-  const server = start(sshd, ['-D', '-e', '-f', config], { output: 'ignore' });
+  const server = place.start(sshd, ['-D', '-e', '-f', config], { output: 'ignore' });
   try {
-    await reachable(port, server);
+    await reachable(host, port, server);
   } catch (error) {
     await end(server);
     throw error;
   }
   const { username: user } = os.userInfo();
   const options = clientOptions(userKey, knownHosts);
-  return { pid: server.pid, host: HOST, port, user, env, options, close: () => end(server) };
+  return { pid: server.pid, host, port, user, env, options, close: () => end(server) };
 }
 
-function configuration(port, hostKey, authorizedKeys) {
+function configuration(host, port, hostKey, authorizedKeys) {
   return `${[
     `Port ${port}`,
-    `ListenAddress ${HOST}`,
+    `ListenAddress ${host}`,
     `HostKey ${hostKey}`,
     `AuthorizedKeysFile ${authorizedKeys}`,
     `Ciphers ${scpCiphers.join(',')}`,
@@ -109,22 +113,22 @@ function preparePrivilegeFolder() {
   fs.mkdirSync(PRIVILEGE_FOLDER, { mode: 0o755 });
 }
 
-/** @returns {Promise<number>} a port of the loopback device that was free a moment ago */
-function freePort() {
+/** @returns {Promise<number>} a port of this address that was free a moment ago */
+function freePort(host) {
   return new Promise((resolve, reject) => {
     const server = net.createServer().on('error', reject);
-    server.listen(0, HOST, () => {
+    server.listen(0, host, () => {
       const { port } = server.address();
       server.close(() => resolve(port));
     });
   });
 }
 
-async function reachable(port, server) {
+async function reachable(host, port, server) {
   for (let waited = 0; waited < READY_MS; waited += READY_STEP_MS) {
     if (server.child.exitCode !== null) break;
     const open = await new Promise((resolve) => {
-      const socket = net.connect(port, HOST, () => resolve(true)).on('error', () => resolve(false));
+      const socket = net.connect(port, host, () => resolve(true)).on('error', () => resolve(false));
       socket.on('connect', () => socket.destroy());
     });
     if (open) return;

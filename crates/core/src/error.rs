@@ -30,6 +30,8 @@ pub enum Error {
     KeyFile(KeyFault),
     /// An ssh-agent did not do what it was asked for.
     Agent(AgentFault),
+    /// A receipt of a transfer does not hold.
+    Receipt(ReceiptFault),
     /// The random source failed.
     Random,
 }
@@ -106,6 +108,10 @@ pub enum Misuse {
     Derivation,
     /// A change of the server's key that leads to another key than the signer's, or to no new one.
     Rotation,
+    /// Only the server hands out join ids, and only the client uses them.
+    Role,
+    /// A statement of a receipt is to be signed by somebody who is not one of its sides.
+    Receipt,
 }
 
 /// What is wrong with a key in text form.
@@ -145,6 +151,20 @@ pub enum AgentFault {
     TooLong,
 }
 
+/// Why a receipt does not hold.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptFault {
+    /// The text is no receipt or statement, or not in its one form.
+    Form,
+    /// The name beside it is not the one in it.
+    Name,
+    /// The client's signature does not fit.
+    ClientSignature,
+    /// The server's signature does not fit.
+    ServerSignature,
+}
+
 impl Error {
     /// The stable code of this error, as documented in `docs/ERRORS.md`.
     pub fn code(&self) -> &'static str {
@@ -163,6 +183,7 @@ impl Error {
             Self::KeyFile(KeyFault::EmptyPassphrase) => "E2EEFTP_INVALID_ARGUMENT",
             Self::KeyFile(_) => "E2EEFTP_KEY_FILE",
             Self::Agent(_) => "E2EEFTP_AGENT",
+            Self::Receipt(_) => "E2EEFTP_RECEIPT",
             Self::Limit | Self::Misuse(_) | Self::Random => "E2EEFTP_INTERNAL",
         }
     }
@@ -188,6 +209,18 @@ impl fmt::Display for Error {
                 f.write_str("the ssh-agent gave an answer that is not understood")
             }
             Self::Agent(AgentFault::TooLong) => f.write_str("the ssh-agent's answer is too long"),
+            Self::Receipt(ReceiptFault::Form) => {
+                f.write_str("this is no receipt in its one form: it was changed, or never was one")
+            }
+            Self::Receipt(ReceiptFault::Name) => {
+                f.write_str("the name beside the statement is not the one that was signed")
+            }
+            Self::Receipt(ReceiptFault::ClientSignature) => {
+                f.write_str("the client's signature does not fit")
+            }
+            Self::Receipt(ReceiptFault::ServerSignature) => {
+                f.write_str("the server's signature does not fit")
+            }
             Self::Random => f.write_str("the random source failed"),
         }
     }
@@ -230,6 +263,8 @@ impl fmt::Display for Misuse {
             Self::NoSuite => "no cipher suite is enabled",
             Self::Derivation => "a derivation input or output is too long",
             Self::Rotation => "the change of the server's key does not fit the signer",
+            Self::Role => "this is for the other side of a session",
+            Self::Receipt => "only the two sides of a receipt sign it",
         })
     }
 }
@@ -273,6 +308,12 @@ impl From<KeyFault> for Error {
 impl From<AgentFault> for Error {
     fn from(fault: AgentFault) -> Self {
         Self::Agent(fault)
+    }
+}
+
+impl From<ReceiptFault> for Error {
+    fn from(fault: ReceiptFault) -> Self {
+        Self::Receipt(fault)
     }
 }
 

@@ -19,9 +19,10 @@ pub mod handshake;
 pub mod identity;
 pub mod listing;
 mod random;
+pub mod receipt;
 pub mod record;
 pub mod transfer;
 
-pub use error::{AgentFault, Error, KeyFault, Misuse, PeerFault, WeakKey};
+pub use error::{AgentFault, Error, KeyFault, Misuse, PeerFault, ReceiptFault, WeakKey};
 pub use exporter::Exporter;
 pub use random::Random;

@@ -241,3 +241,29 @@ fn it_verifies_a_rotation_statement() {
         }
     }
 }
+
+/// Both signatures of a receipt, taken out of its text as `docs/CLI.md` says.
+#[test]
+fn it_verifies_a_receipt() {
+    for receipt in [common::receipts::plain(), common::receipts::touched()] {
+        let text = receipt.to_text().unwrap();
+        let message = receipt.statement().to_text().unwrap();
+        let (_, signatures) = text.split_once("client-signature\n").unwrap();
+        let (client, server) = signatures.split_once("server-signature\n").unwrap();
+        let statement = receipt.statement();
+        for (key, other, armored) in [
+            (&statement.client, &statement.server, client),
+            (&statement.server, &statement.client, server),
+        ] {
+            let good = stdout_of(&verify(key, "receipt@e2eeftp", armored, message.as_bytes()));
+            assert!(good.starts_with("Good \"receipt@e2eeftp\" signature"), "{good}");
+            for bad in [
+                verify(key, "receipt@e2eeftp", armored, text.as_bytes()),
+                verify(key, "client-auth@e2eeftp", armored, message.as_bytes()),
+                verify(other, "receipt@e2eeftp", armored, message.as_bytes()),
+            ] {
+                assert!(!bad.status.success());
+            }
+        }
+    }
+}

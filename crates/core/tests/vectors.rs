@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::vectors;
+use e2eeftp_core::receipt::Receipt;
 use serde_json::Value;
 
 fn stored(name: &str) -> Value {
@@ -46,7 +47,7 @@ fn every_vector_is_reproduced() {
         compare(name, &stored, &made);
         values += stored["cases"].as_array().unwrap().len();
     }
-    assert_eq!(values, 4 + 4 + 2 + 2 + 1 + 1);
+    assert_eq!(values, 4 + 4 + 2 + 2 + 1 + 1 + 2);
 }
 
 /// The stored bytes alone, without the code that made them: a client that draws the stored
@@ -60,5 +61,15 @@ fn stored_handshakes_are_accepted() {
         for case in stored(name)["cases"].as_array().unwrap() {
             vectors::replay(case);
         }
+    }
+}
+
+/// The stored receipts hold, and say what stands beside them.
+#[test]
+fn stored_receipts_are_accepted() {
+    for case in stored("receipt.json")["cases"].as_array().unwrap() {
+        let receipt = Receipt::from_text(case["file"].as_str().unwrap()).unwrap();
+        assert_eq!(receipt.statement().to_text().unwrap(), case["statement"].as_str().unwrap());
+        assert_eq!(receipt.name().is_some(), case["path"].is_string());
     }
 }

@@ -144,6 +144,12 @@ impl NativeSource {
         (&self.metadata).into()
     }
 
+    /// Whether the file has holes.
+    #[napi(getter, catch_unwind)]
+    pub fn is_sparse(&self) -> napi::Result<bool> {
+        Ok(self.open()?.is_sparse())
+    }
+
     /// Closes the file once no transfer reads it any more. Idempotent.
     #[napi]
     pub fn close(&self) {

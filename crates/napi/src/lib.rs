@@ -13,6 +13,7 @@
 )]
 #![cfg_attr(test, allow(dead_code, reason = "napi exports nothing in a test build"))]
 
+mod blocks;
 mod body;
 mod classic;
 mod classic_listener;
@@ -23,6 +24,7 @@ mod identity;
 mod job;
 mod listener;
 mod listing;
+mod receipt;
 mod rotation;
 mod runtime;
 mod session;

@@ -15,8 +15,10 @@ pub struct NativeTransfer {
 /// A snapshot of a running operation.
 #[napi(object)]
 pub struct NativeProgress {
-    /// Content bytes moved so far.
+    /// Content bytes moved so far, and those of `kept`.
     pub transferred: f64,
+    /// Content bytes that were there already and are not moved again.
+    pub kept: f64,
     /// Content bytes in all, -1 while unknown.
     pub total: f64,
     /// `waiting`, `moving`, `waiting-for-space`, `finishing` or `done`.
@@ -48,12 +50,19 @@ impl NativeTransfer {
         (&self.transfer.stats()).into()
     }
 
+    /// Counts from nothing again, for another try of the same operation.
+    #[napi]
+    pub fn restart(&self) {
+        self.transfer.restart();
+    }
+
     /// What has moved so far.
     #[napi]
     pub fn progress(&self) -> NativeProgress {
         let progress = self.transfer.progress();
         NativeProgress {
             transferred: number(progress.transferred),
+            kept: number(progress.kept),
             total: progress.total.map_or(-1.0, number),
             phase: progress.phase.as_str().to_owned(),
         }

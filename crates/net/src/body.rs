@@ -12,11 +12,11 @@ use e2eeftp_core::transfer::{End, Notice, Reason};
 use tokio::time::timeout;
 
 use crate::buffer::{data_record_len, record_content};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::link::Message;
 use crate::pump::BodyResult;
-use crate::session::Shared;
 
 /// The sending side of a streamed body.
 ///
@@ -24,7 +24,7 @@ use crate::session::Shared;
 /// peer waiting until its stall limit.
 #[derive(Debug)]
 pub struct BodyWriter {
-    shared: Arc<Shared>,
+    connection: Arc<Connection>,
     stream: u32,
     hasher: RootHasher,
     sent: u64,
@@ -41,7 +41,7 @@ pub struct BodyWriter {
 /// The receiving side of a streamed body.
 #[derive(Debug)]
 pub struct BodyReader {
-    shared: Arc<Shared>,
+    connection: Arc<Connection>,
     stream: u32,
     hasher: RootHasher,
     received: u64,
@@ -58,9 +58,9 @@ enum State {
 }
 
 impl BodyWriter {
-    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, stream: u32) -> Self {
         Self {
-            shared,
+            connection,
             stream,
             hasher: RootHasher::new(),
             sent: 0,
@@ -77,7 +77,7 @@ impl BodyWriter {
     /// [`Error::PeerStopped`] when the receiver wants no more (the body is then over and the peer
     /// has been told so), [`Error::Closed`] when the body is over; connection errors.
     pub async fn write(&mut self, piece: &[u8]) -> Result<()> {
-        let full = record_content(&self.shared.link.writer().await?.sealer);
+        let full = record_content(&self.connection.link.writer().await?.sealer);
         for content in piece.chunks(full) {
             self.check_stop().await?;
             self.hasher.update(content);
@@ -89,7 +89,7 @@ impl BodyWriter {
 
     /// How long the receiver may be left without a sign: see [`BodyWriter::keep_alive`].
     pub fn keep_alive_interval(&self) -> Duration {
-        self.shared.settings.keep_alive
+        self.connection.settings.keep_alive
     }
 
     /// Tells the receiver that the sender is still there, where it has heard nothing for
@@ -98,7 +98,7 @@ impl BodyWriter {
     /// # Errors
     /// As [`BodyWriter::write`].
     pub async fn keep_alive(&mut self) -> Result<bool> {
-        if self.state == State::Over || self.shared.link.is_dead() {
+        if self.state == State::Over || self.connection.link.is_dead() {
             return Ok(false);
         }
         if self.last.elapsed() >= self.keep_alive_interval() {
@@ -166,8 +166,8 @@ impl BodyWriter {
         ) -> std::result::Result<(), e2eeftp_core::Error>,
     ) -> Result<()> {
         self.check_open()?;
-        let shared = Arc::clone(&self.shared);
-        let (link, stall) = (&shared.link, shared.settings.stall_timeout);
+        let connection = Arc::clone(&self.connection);
+        let (link, stall) = (&connection.link, connection.settings.stall_timeout);
         let mut writer = link.writer().await?;
         let stream = self.stream;
         let sending = link.send(&mut writer, stall, |sealer, out| seal(sealer, stream, out));
@@ -180,7 +180,7 @@ impl BodyWriter {
                     sent?;
                     break;
                 }
-                message = hear(&shared), if self.heard_stop.is_none() => {
+                message = hear(&connection), if self.heard_stop.is_none() => {
                     self.heed(&message?).inspect_err(|_| link.destroy())?;
                 }
             }
@@ -202,8 +202,8 @@ impl BodyWriter {
         self.check_open()?;
         if self.heard_stop.is_none() {
             let message = {
-                let mut reader = self.shared.link.reader().await?;
-                self.shared.link.try_receive(&mut reader)?
+                let mut reader = self.connection.link.reader().await?;
+                self.connection.link.try_receive(&mut reader)?
             };
             let Some(message) = message else { return Ok(()) };
             self.heed(&message)?;
@@ -226,7 +226,7 @@ impl BodyWriter {
             }
             InnerType::Data if is_ours && Notice::from_wire(&message.content).is_ok() => Ok(()),
             kind => {
-                self.shared.link.destroy();
+                self.connection.link.destroy();
                 Err(match kind {
                     InnerType::Close => Error::Closed,
                     _ => Error::Protocol("only Stop and notices may answer a running body"),
@@ -237,15 +237,15 @@ impl BodyWriter {
 }
 
 /// The next record of the receiver. Nothing is lost when this is dropped.
-async fn hear(shared: &Shared) -> Result<Message> {
-    let mut reader = shared.link.reader().await?;
-    shared.link.receive(&mut reader, Duration::ZERO).await
+async fn hear(connection: &Connection) -> Result<Message> {
+    let mut reader = connection.link.reader().await?;
+    connection.link.receive(&mut reader, Duration::ZERO).await
 }
 
 impl BodyReader {
-    pub(crate) fn new(shared: Arc<Shared>, stream: u32) -> Self {
+    pub(crate) fn new(connection: Arc<Connection>, stream: u32) -> Self {
         Self {
-            shared,
+            connection,
             stream,
             hasher: RootHasher::new(),
             received: 0,
@@ -286,7 +286,7 @@ impl BodyReader {
                     return Err(Error::PeerAborted(Reason::from_wire(&message.content)?));
                 }
                 _ => {
-                    self.shared.link.destroy();
+                    self.connection.link.destroy();
                     return Err(Error::Protocol("a record that does not belong to a body"));
                 }
             }
@@ -323,13 +323,13 @@ impl BodyReader {
             .await
             .unwrap_or(Err(Error::Timeout("the peer did not wind the body up")));
         if drained.is_err() {
-            self.shared.link.destroy();
+            self.connection.link.destroy();
         }
         drained
     }
 
     async fn send_stop(&self, reason: Reason) -> Result<()> {
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &*self.connection;
         let head = Head { kind: InnerType::Stop, flags: 0, stream: self.stream };
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
@@ -339,7 +339,7 @@ impl BodyReader {
     }
 
     async fn receive(&self) -> Result<Message> {
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &*self.connection;
         let idle: Duration = settings.stall_timeout;
         let mut reader = link.reader().await?;
         loop {

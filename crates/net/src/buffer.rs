@@ -29,8 +29,8 @@ const LARGE_BATCH: usize = 8;
 const SMALL_BATCH: usize = 2;
 /// Up to this many pumps at once get large buffers.
 const MAX_LARGE: usize = 8;
-/// Room for what may stand beside the full records: the padding of the last one, a key update.
-const SPARE: usize = TAIL_STEP;
+/// Room for what may stand beside the full records: the padding of the last one, the head of a block.
+const SPARE: usize = 2 * TAIL_STEP;
 
 /// Buffers that are not in use, and the number of large ones that are.
 static POOL: Pool = Pool { free: Mutex::new(Vec::new()), large: AtomicUsize::new(0) };

@@ -13,10 +13,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{timeout, timeout_at};
 
 use crate::agent::Agent;
+use crate::connection::ConnectionSettings;
 use crate::error::{Error, Result};
 use crate::handshake::client_until_proved;
 use crate::limits::{ClientLimits, MAX_CLIENT_TRANSFERS};
-use crate::session::{Session, SessionSettings};
+use crate::session::Session;
 
 /// Pumps of all outgoing sessions of this process.
 pub(crate) static CLIENT_PUMPS: LazyLock<Arc<Semaphore>> =
@@ -135,13 +136,15 @@ async fn log_in(
         .await
         .map_err(|_| Error::Timeout("the server takes no data"))?
         .map_err(|error| Error::from_socket("handshake", error))?;
-    let settings = SessionSettings {
+    Ok(Session::new(stream, established, address, client_settings(limits), Vec::new(), None))
+}
+
+pub(crate) fn client_settings(limits: &ClientLimits) -> ConnectionSettings {
+    ConnectionSettings {
         stall_timeout: limits.stall_timeout,
         keep_alive: limits.keep_alive,
         space_timeout: limits.space_timeout,
-        rates: None,
+        rates: Arc::default(),
         pumps: Arc::clone(&CLIENT_PUMPS),
-        slot: None,
-    };
-    Ok(Session::new(stream, established, address, settings))
+    }
 }

@@ -1,6 +1,7 @@
 //! Drives the sans-IO handshake of `e2eeftp-core` over a TCP stream.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use e2eeftp_core::crypto::OsRandom;
@@ -10,11 +11,13 @@ use e2eeftp_core::handshake::{
 };
 use e2eeftp_core::identity::Signer;
 use e2eeftp_core::record::{HEADER_LEN, Phase, TAG_LEN, record_len};
+use e2eeftp_core::{self as core, PeerFault};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result};
+use crate::join_ids::{Claim, ExpectedLane, JoinIds};
 use crate::limits::LINGER;
 
 /// Lengths of whole handshake records (`docs/PROTOCOL.md`, "Handshake").
@@ -37,21 +40,28 @@ pub(crate) async fn client_until_proved(
     Ok(expect_auth.handle(&mut record)?)
 }
 
-/// The server's part up to the point where it has said all it has to say.
+/// The server's part up to the point where it has said all it has to say. With it comes what a
+/// join id leads to, where the client at `from` has named one: that id is used up.
 pub(crate) async fn server_until_answered(
     stream: &mut TcpStream,
     settings: &ServerSettings,
     signer: &dyn Signer,
-) -> Result<ExpectClientAuth> {
+    join_ids: &JoinIds,
+    from: IpAddr,
+) -> Result<(ExpectClientAuth, Option<ExpectedLane>)> {
     let record = read_handshake_record(stream, CLIENT_HELLO_LEN).await?;
     let hello = read_client_hello(settings, &record)?;
-    if hello.join_id().is_some() {
-        return Err(Error::Protocol("no session has handed out join ids"));
-    }
+    let claim = hello.join_id().map(|id| join_ids.claim(id, from));
+    let secret = claim.as_ref().map(|claim| &*claim.join.secret);
     let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let (expect_auth, reply) = hello.respond(signer, None, unix_time, &mut OsRandom::new())?;
+    let (expect_auth, reply) = hello.respond(signer, secret, unix_time, &mut OsRandom::new())?;
+    let lane = match claim {
+        None => None,
+        Some(Claim { lane: Some(lane), .. }) => Some(lane),
+        Some(Claim { lane: None, .. }) => return Err(core::Error::from(PeerFault::Join).into()),
+    };
     stream.write_all(&reply).await.map_err(lost)?;
-    Ok(expect_auth)
+    Ok((expect_auth, lane))
 }
 
 /// Waits for the client's proof of its identity. Whether that identity may come in is for the

@@ -78,7 +78,7 @@ impl Session {
     /// [`Error::Closed`] after a Close of the peer, which ends the session; [`Error::Protocol`] for
     /// any other record; connection errors.
     pub async fn heard_stop(&self, stream: u32) -> Result<bool> {
-        let link = &self.shared.link;
+        let link = &self.connection().link;
         let mut reader = link.reader().await?;
         while reader.ahead.is_none() {
             let Some(message) = link.try_receive(&mut reader)? else { return Ok(false) };
@@ -106,10 +106,10 @@ impl Session {
     /// # Errors
     /// Connection errors.
     pub async fn stop_request(&self, stream: u32) -> Result<()> {
-        let link = &self.shared.link;
+        let link = &self.connection().link;
         let head = Head { kind: InnerType::Stop, flags: 0, stream };
         let mut writer = link.writer().await?;
-        link.send(&mut writer, self.shared.settings.stall_timeout, |sealer, out| {
+        link.send(&mut writer, self.connection().settings.stall_timeout, |sealer, out| {
             sealer.seal_small(head, &Reason::Cancelled.to_wire(), out)
         })
         .await
@@ -134,7 +134,7 @@ impl Session {
             biased;
             finished = &mut job => finished,
             // Nobody is left who could be told.
-            () = self.shared.link.dead().cancelled() => {
+            () = self.connection().link.dead().cancelled() => {
                 transfer.cancel();
                 job.await
             }

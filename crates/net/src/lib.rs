@@ -9,15 +9,21 @@
 //! takes the socket off the runtime and runs on one blocking thread, because every thread hop for a
 //! unit of data costs more than the encryption (`docs/ARCHITECTURE.md`, "Concurrency and memory").
 
+mod accept;
 mod address_limiter;
 mod agent;
+mod block_lanes;
 mod body;
 mod buffer;
 pub mod classic;
 mod connect;
+mod connection;
 mod error;
 mod handshake;
 mod job;
+mod join_ids;
+mod lane;
+mod lane_offer;
 mod limits;
 mod link;
 mod listener;
@@ -30,16 +36,19 @@ mod tcp_info;
 mod transfer;
 
 pub use agent::Agent;
+pub use block_lanes::{Lanes, OpenLanes};
 pub use body::{BodyReader, BodyWriter};
 pub use connect::{Connecting, connect};
 pub use error::{Error, Result};
 pub use job::hash_source;
-pub use limits::{ClientLimits, ServerLimits};
+pub use lane::Lane;
+pub use lane_offer::LaneOffer;
+pub use limits::{ClientLimits, MAX_LANES, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
-pub use pump::limiter::{MIN_RATE, RateLimiter};
+pub use pump::limiter::{MIN_RATE, RateLimiter, Rates};
 pub use pump::meter::{Stage, Stages, TransferStats};
-pub use pump::{BodyResult, PumpSettings, receive_body, send_body};
+pub use pump::{BlocksResult, BodyResult, PumpSettings, receive_body, send_body};
 pub use session::Session;
 pub use tcp_info::TcpInfo;
 pub use transfer::{Phase, Progress, Transfer};

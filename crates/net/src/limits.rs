@@ -15,6 +15,9 @@ const SPACE_TIMEOUT: Duration = Duration::from_secs(600);
 /// File pumps that run for clients of this process at the same time; further ones wait.
 pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 
+/// Lanes of one session at once, those included for which a join id is out.
+pub const MAX_LANES: usize = 16;
+
 /// Limits of a listener and of the sessions it accepts.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -22,7 +25,7 @@ pub struct ServerLimits {
     /// From accept to the server's answer to a hello. Default 10 s.
     pub handshake_timeout: Duration,
     /// From that answer to the client's proof of its identity, which ends the handshake: a person
-    /// may have to touch a security key. Default 45 s.
+    /// may have to touch a security key. Default 45 s. For a lane, `handshake_timeout` once more.
     pub proof_timeout: Duration,
     /// Handshakes under way at once; one address may have a quarter of them, loopback all.
     /// Default 256.
@@ -34,6 +37,8 @@ pub struct ServerLimits {
     pub handshakes_per_second: u32,
     /// Handshakes that one address may start at once before the rate applies. Default 200.
     pub handshake_burst: u32,
+    /// How long a join id is good. Default 60 s.
+    pub join_id_lifetime: Duration,
     /// No byte of a body moved for this long: the connection is given up. Default 5 minutes, so
     /// that a client may pause, behind a pager for example.
     pub stall_timeout: Duration,
@@ -59,6 +64,7 @@ impl Default for ServerLimits {
             max_connections: 4096,
             handshakes_per_second: 50,
             handshake_burst: 200,
+            join_id_lifetime: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(300),
             keep_alive: KEEP_ALIVE,
             max_transfers: 256,

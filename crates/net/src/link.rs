@@ -61,7 +61,13 @@ pub(crate) struct Message {
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, sealer: Sealer, opener: Opener) -> Self {
+    /// The connection ends when `dead` is cancelled.
+    pub(crate) fn new(
+        stream: TcpStream,
+        sealer: Sealer,
+        opener: Opener,
+        dead: CancellationToken,
+    ) -> Self {
         let stream = Arc::new(stream);
         Self {
             reader: Mutex::new(ReadHalf {
@@ -72,7 +78,7 @@ impl Link {
                 ahead: None,
             }),
             writer: Mutex::new(WriteHalf { stream: Some(stream), sealer }),
-            dead: CancellationToken::new(),
+            dead,
             epoch: Instant::now(),
             heard_ms: AtomicU64::new(0),
         }

@@ -1,32 +1,31 @@
 //! Accepts connections, runs their handshakes side by side, and hands proved peers to the caller.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use e2eeftp_core as core;
 use e2eeftp_core::Misuse;
-use e2eeftp_core::handshake::{ClientProved, Refusal, ServerSettings};
+use e2eeftp_core::crypto::OsRandom;
+use e2eeftp_core::handshake::{ClientProved, Established, Refusal, ServerSettings};
 use e2eeftp_core::identity::{IdentityKey, PublicKey, RotationChain};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::Acceptor;
 use crate::error::{Error, Result};
 use crate::handshake::{client_proof, refuse, server_until_answered};
+use crate::join_ids::{ExpectedLane, JoinIds};
+use crate::lane_offer::LaneSource;
 use crate::limits::ServerLimits;
 use crate::network::Network;
 use crate::places::{Places, Taken};
-use crate::session::{Session, SessionSettings};
+use crate::session::Session;
 
 /// Proved peers that wait for the caller's verdict.
 pub(crate) const MAX_WAITING: usize = 256;
-/// Length of the kernel's queue of connections not yet accepted.
-const BACKLOG: u32 = 1024;
-/// Pause after a failed accept (no descriptors left, say), so that the loop does not spin.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket with its handshakes.
 ///
@@ -45,6 +44,8 @@ struct Shared {
     settings: ServerSettings,
     /// Shared with the listeners beside this one.
     places: Arc<Places>,
+    /// Likewise: a lane may reach its server at any of its addresses.
+    join_ids: Arc<JoinIds>,
     closed: CancellationToken,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -106,18 +107,27 @@ impl Listener {
             return Err(core::Error::from(Misuse::Rotation).into());
         }
         let settings = ServerSettings { rotation, ..ServerSettings::default() };
-        Self::start(address, identity, settings, Arc::new(Places::new(limits)))
+        let join_ids = JoinIds::new(&mut OsRandom::new())?;
+        let (places, join_ids) = (Arc::new(Places::new(limits)), Arc::new(join_ids));
+        Self::start(address, identity, settings, places, join_ids)
     }
 
     /// Binds a further address for the same identity, under the same limits: what is open, under
-    /// way or moving through one of the listeners counts for all. Each is closed on its own.
+    /// way or moving through one of the listeners counts for all, and a session through one may
+    /// have lanes through another. Each is closed on its own.
     ///
     /// # Errors
     /// As [`Listener::bind`].
     pub fn bind_beside(&self, address: SocketAddr) -> Result<Self> {
         let shared = &self.shared;
         let (identity, places) = (Arc::clone(&shared.identity), Arc::clone(&shared.places));
-        Self::start(address, identity, shared.settings.clone(), places)
+        Self::start(
+            address,
+            identity,
+            shared.settings.clone(),
+            places,
+            Arc::clone(&shared.join_ids),
+        )
     }
 
     fn start(
@@ -125,21 +135,25 @@ impl Listener {
         identity: Arc<IdentityKey>,
         settings: ServerSettings,
         places: Arc<Places>,
+        join_ids: Arc<JoinIds>,
     ) -> Result<Self> {
-        let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
-        let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
+        let acceptor = Acceptor::bind(address)?;
+        let address = acceptor.address();
         let shared = Arc::new(Shared {
             identity,
             settings,
             places,
+            join_ids,
             closed: CancellationToken::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         });
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        let accepting = accept_loop(listener, Arc::clone(&shared), sender);
-        tokio::spawn(accepting);
+        let (closed, accepting) = (shared.closed.clone(), Arc::clone(&shared));
+        tokio::spawn(acceptor.run(closed, move |stream, address| {
+            arrived(stream, address, &accepting, &sender);
+        }));
         Ok(Self { address, incoming: Mutex::new(receiver), shared })
     }
 
@@ -211,15 +225,16 @@ impl Incoming {
 
     /// Lets the peer in. The caller sends the first control message.
     pub fn accept(self) -> Session {
-        let settings = SessionSettings {
-            stall_timeout: self.shared.places.limits().stall_timeout,
-            keep_alive: self.shared.places.limits().keep_alive,
-            space_timeout: self.shared.places.limits().space_timeout,
-            rates: Some(self.shared.places.rates()),
-            pumps: self.shared.places.pumps(),
-            slot: Some(self.slot),
-        };
-        Session::new(self.stream, self.proved.into_established(), self.address, settings)
+        let Shared { places, join_ids, .. } = &*self.shared;
+        let lanes = LaneSource::new(Arc::clone(join_ids), places.limits().join_id_lifetime);
+        Session::new(
+            self.stream,
+            self.proved.into_established(),
+            self.address,
+            places.connection_settings(),
+            vec![self.slot],
+            Some(lanes),
+        )
     }
 
     /// Turns the peer away with the one refusal there is, the same as for a bad signature.
@@ -229,40 +244,23 @@ impl Incoming {
     }
 }
 
-pub(crate) fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    if address.is_ipv6() {
-        // IPv4 has an address of its own, so that both can be listened on side by side.
-        socket2::SockRef::from(&socket).set_only_v6(true)?;
-    }
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shared.closed.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, address)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        shared.accepted.fetch_add(1, Ordering::Relaxed);
-        if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
-            let handshake =
-                run_handshake(stream, address, Arc::clone(&shared), slot, sender.clone());
-            tokio::spawn(async move {
-                handshake.await;
-                drop(half_open);
-            });
-        } else {
-            shared.refused.fetch_add(1, Ordering::Relaxed);
-            turn_away_busy(stream, &shared);
-        }
+/// Starts the handshake of a connection that has just come, or turns it away.
+fn arrived(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: &Arc<Shared>,
+    sender: &mpsc::Sender<Incoming>,
+) {
+    shared.accepted.fetch_add(1, Ordering::Relaxed);
+    if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
+        let handshake = run_handshake(stream, address, Arc::clone(shared), slot, sender.clone());
+        tokio::spawn(async move {
+            handshake.await;
+            drop(half_open);
+        });
+    } else {
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        turn_away_busy(stream, shared);
     }
 }
 
@@ -277,6 +275,8 @@ fn turn_away_busy(stream: TcpStream, shared: &Shared) {
     }
 }
 
+/// Runs a handshake to its end. A peer goes to the caller for its verdict, a lane to its session,
+/// and all else gets the one refusal.
 async fn run_handshake(
     mut stream: TcpStream,
     address: SocketAddr,
@@ -284,34 +284,58 @@ async fn run_handshake(
     slot: OwnedSemaphorePermit,
     sender: mpsc::Sender<Incoming>,
 ) {
-    let proving = async {
-        let late = |_| Error::Timeout("the handshake took too long");
-        stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
-        let answering = server_until_answered(&mut stream, &shared.settings, &*shared.identity);
-        let answered =
-            timeout(shared.places.limits().handshake_timeout, answering).await.map_err(late)??;
-        let proof = client_proof(&mut stream, answered);
-        timeout(shared.places.limits().proof_timeout, proof).await.map_err(late)?
-    };
     let proved = tokio::select! {
         biased;
         () = shared.closed.cancelled() => Err(Error::ShuttingDown),
-        proved = proving => proved,
+        proved = prove(&mut stream, address.ip(), &shared) => proved,
     };
-    let proved = proved.ok().and_then(|proved| {
-        let client_key = proved.client_key().cloned()?;
-        Some((proved, client_key))
-    });
-    let Some((proved, client_key)) = proved else {
-        shared.failed.fetch_add(1, Ordering::Relaxed);
-        return refuse(stream, Refusal::General).await;
-    };
-    let incoming =
-        Incoming { stream, proved, client_key, address, shared: Arc::clone(&shared), slot };
-    tokio::select! {
-        biased;
-        () = shared.closed.cancelled() => {}
-        // Fails only when the listener is gone; the peer then sees the connection close.
-        _ = sender.send(incoming) => {}
+    match proved {
+        Ok(Proved::Peer(proved, client_key)) => {
+            let shared = Arc::clone(&shared);
+            let closed = shared.closed.clone();
+            let incoming = Incoming { stream, proved, client_key, address, shared, slot };
+            tokio::select! {
+                biased;
+                () = closed.cancelled() => {}
+                // Fails only when the listener is gone; the peer then sees the connection close.
+                _ = sender.send(incoming) => {}
+            }
+        }
+        Ok(Proved::Lane(established, lane)) => {
+            let settings = shared.places.connection_settings();
+            lane.arrive(stream, established, address, settings, slot).await;
+        }
+        Err(_) => {
+            shared.failed.fetch_add(1, Ordering::Relaxed);
+            refuse(stream, Refusal::General).await;
+        }
     }
+}
+
+/// What a handshake has come to.
+enum Proved {
+    Peer(ClientProved, PublicKey),
+    Lane(Established, ExpectedLane),
+}
+
+async fn prove(stream: &mut TcpStream, from: IpAddr, shared: &Shared) -> Result<Proved> {
+    let late = |_| Error::Timeout("the handshake took too long");
+    let limits = shared.places.limits();
+    stream.set_nodelay(true).map_err(|error| Error::Io("set TCP_NODELAY", error))?;
+    let answering =
+        server_until_answered(stream, &shared.settings, &*shared.identity, &shared.join_ids, from);
+    let (answered, lane) = timeout(limits.handshake_timeout, answering).await.map_err(late)??;
+    let proof = client_proof(stream, answered);
+    let Some(lane) = lane else {
+        let proved = timeout(limits.proof_timeout, proof).await.map_err(late)??;
+        let key = proved.client_key().cloned().ok_or(Error::Protocol("no identity was proved"))?;
+        return Ok(Proved::Peer(proved, key));
+    };
+    // Nobody has to be waited for who would touch a key.
+    let proved = tokio::select! {
+        biased;
+        () = lane.session_ended() => return Err(Error::Closed),
+        proved = timeout(limits.handshake_timeout, proof) => proved.map_err(late)??,
+    };
+    Ok(Proved::Lane(proved.into_established(), lane))
 }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::address_limiter::{AddressLimiter, AddressPermit};
+use crate::connection::ConnectionSettings;
 use crate::limits::ServerLimits;
-use crate::pump::limiter::RateLimiter;
+use crate::pump::limiter::Rates;
 
 /// Peers that are being turned away politely at once.
 const MAX_TURNING_AWAY: usize = 64;
@@ -27,13 +28,6 @@ pub(crate) struct Places {
     turning_away: Arc<Semaphore>,
     limiter: Mutex<AddressLimiter>,
     rates: Arc<Rates>,
-}
-
-/// The rate limits of a whole server, one for each direction.
-#[derive(Debug)]
-pub(crate) struct Rates {
-    pub(crate) inbound: RateLimiter,
-    pub(crate) outbound: RateLimiter,
 }
 
 /// The places of one connection that has begun its handshake.
@@ -64,10 +58,7 @@ impl Places {
                 limits.handshake_burst,
                 limits.max_half_open.div_ceil(HALF_OPEN_SHARE),
             )),
-            rates: Arc::new(Rates {
-                inbound: RateLimiter::new(limits.rate_limit),
-                outbound: RateLimiter::new(limits.rate_limit),
-            }),
+            rates: Arc::new(Rates::new(limits.rate_limit)),
             limits,
         }
     }
@@ -95,9 +86,11 @@ impl Places {
         Arc::clone(&self.pumps)
     }
 
-    /// What all file bodies together keep to.
-    pub(crate) fn rates(&self) -> Arc<Rates> {
-        Arc::clone(&self.rates)
+    /// What a connection of this server gets.
+    pub(crate) fn connection_settings(&self) -> ConnectionSettings {
+        let ServerLimits { stall_timeout, keep_alive, space_timeout, .. } = self.limits;
+        let rates = Arc::clone(&self.rates);
+        ConnectionSettings { stall_timeout, keep_alive, space_timeout, rates, pumps: self.pumps() }
     }
 
     /// Connections that are open now, handshakes included.

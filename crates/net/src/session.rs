@@ -2,27 +2,29 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use e2eeftp_core::crypto::on_clean_stack;
 use e2eeftp_core::handshake::{Established, Suite};
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::{Notice, Reason};
 use e2eeftp_core::{self as core, Exporter, Misuse};
-use e2eeftp_vfs::{Source, Staged};
+use e2eeftp_vfs::{BlockStaged, Source, Staged};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::CancellationToken;
 
+use crate::block_lanes::{Lanes, run_lanes};
 use crate::body::{BodyReader, BodyWriter};
+use crate::connection::{Connection, ConnectionSettings};
 use crate::error::{Error, Result};
-use crate::limits::LINGER;
+use crate::lane_offer::LaneSource;
 use crate::link::{Link, Message};
-use crate::places::Rates;
-use crate::pump::{BodyResult, PumpSettings, receive_body, send_body};
+use crate::pump::{
+    BlocksResult, BodyResult, PumpSettings, ReceiveBoard, SendBoard, receive_blocks, receive_body,
+    receive_on_lane, send_blocks, send_body, send_on_lane,
+};
 use crate::tcp_info::TcpInfo;
 use crate::transfer::{Phase, Transfer};
 
@@ -32,38 +34,22 @@ use crate::transfer::{Phase, Transfer};
 /// connection: while a body runs, no other call of this session makes progress.
 #[derive(Clone, Debug)]
 pub struct Session {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) link: Arc<Link>,
+struct Shared {
+    connection: Arc<Connection>,
     exporter: Exporter,
     session_id: [u8; 16],
     suite: Suite,
     address: SocketAddr,
-    pub(crate) settings: SessionSettings,
-    closing: AtomicBool,
-    /// A place for the next pump, taken ahead. Given back when the connection is dead.
-    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
     /// The file body that was sent last. Its receiver may still be at work on it, and say so.
     last_sent: Mutex<Option<(u32, Transfer)>>,
     /// The highest number of a body that this side has begun to send.
     sent_to: AtomicU32,
-}
-
-/// What a session needs from the side that made it.
-#[derive(Debug)]
-pub(crate) struct SessionSettings {
-    pub(crate) stall_timeout: Duration,
-    pub(crate) keep_alive: Duration,
-    pub(crate) space_timeout: Duration,
-    /// Rate limits beside those of each transfer.
-    pub(crate) rates: Option<Arc<Rates>>,
-    /// Places for pumps, shared with the other sessions of this listener or process.
-    pub(crate) pumps: Arc<Semaphore>,
-    /// The place among the listener's connections, given back when the session is dropped.
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// On the server's end only.
+    lanes: Option<LaneSource>,
 }
 
 /// Which way a body goes, as this side sees it.
@@ -71,35 +57,47 @@ pub(crate) struct SessionSettings {
 enum Direction {
     In,
     Out,
+    /// Out, by blocks: a map comes in before.
+    BlocksOut,
 }
 
 impl Session {
+    /// `places` are given back when the session has ended; the server's end has `lanes`.
     pub(crate) fn new(
         stream: TcpStream,
         established: Established,
         address: SocketAddr,
-        mut settings: SessionSettings,
+        settings: ConnectionSettings,
+        places: Vec<OwnedSemaphorePermit>,
+        lanes: Option<LaneSource>,
     ) -> Self {
         let Established { sealer, opener, exporter, session_id, suite, .. } = established;
-        let link = Arc::new(Link::new(stream, sealer, opener));
-        let reserved = Arc::default();
-        let slot = settings.slot.take();
-        tokio::spawn(close_when_dead(Arc::clone(&link), Arc::clone(&reserved), slot));
-        let closing = AtomicBool::new(false);
+        let link = Link::new(stream, sealer, opener, CancellationToken::new());
+        let connection = Connection::new(link, settings, places);
         Self {
             shared: Arc::new(Shared {
-                link,
+                connection,
                 exporter,
                 session_id,
                 suite,
                 address,
-                settings,
-                closing,
-                reserved,
                 last_sent: Mutex::default(),
                 sent_to: AtomicU32::new(0),
+                lanes,
             }),
         }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.shared.connection
+    }
+
+    pub(crate) fn exporter(&self) -> &Exporter {
+        &self.shared.exporter
+    }
+
+    pub(crate) fn lane_source(&self) -> Option<&LaneSource> {
+        self.shared.lanes.as_ref()
     }
 
     /// The random name of this session, the same on both sides.
@@ -118,7 +116,7 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn tcp_info(&self) -> Result<Option<TcpInfo>> {
-        let reader = self.shared.link.reader().await?;
+        let reader = self.connection().link.reader().await?;
         Ok(TcpInfo::of(reader.stream()?.as_fd()))
     }
 
@@ -145,7 +143,7 @@ impl Session {
     /// [`Error::Refused`] in place of the first message; [`Error::ConnectionLost`] on a bare end of
     /// stream; [`Error::Timeout`]; [`Error::Core`] and [`Error::Protocol`] end the session.
     pub async fn next_control(&self, idle: Duration) -> Result<Option<Vec<u8>>> {
-        let link = &self.shared.link;
+        let link = &self.connection().link;
         let mut reader = link.reader().await?;
         if let Some(message) = reader.ahead.take() {
             return Ok(Some(message));
@@ -176,7 +174,8 @@ impl Session {
         if message.stream > self.shared.sent_to.load(Ordering::Relaxed) {
             return false;
         }
-        if let Some((stream, transfer)) = &*lock(&self.shared.last_sent)
+        let last = self.shared.last_sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stream, transfer)) = &*last
             && *stream == message.stream
         {
             transfer.set_phase(match notice {
@@ -185,6 +184,12 @@ impl Session {
             });
         }
         true
+    }
+
+    /// Remembers a body that this side has sent to its end.
+    fn note_sent(&self, stream: u32, transfer: &Transfer) {
+        let mut last = self.shared.last_sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((stream, transfer.clone()));
     }
 
     /// Sends one control message of at most 16 KiB.
@@ -196,7 +201,7 @@ impl Session {
         if !(1..=MAX_CONTROL_CONTENT).contains(&message.len()) {
             return Err(core::Error::from(Misuse::ContentLength).into());
         }
-        let Shared { link, settings, .. } = &*self.shared;
+        let Connection { link, settings, .. } = &**self.connection();
         let mut writer = link.writer().await?;
         link.send(&mut writer, settings.stall_timeout, |sealer, out| {
             sealer.seal_control(message, out)
@@ -211,28 +216,12 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`], [`Error::Aborted`] after a cancel of `transfer`.
     pub async fn reserve_pump(&self, transfer: &Transfer) -> Result<()> {
-        // A place that was not used is as good as a new one; to wait for another beside it could
-        // be to wait for oneself.
-        if lock(&self.shared.reserved).is_none() {
-            let permit = self.pump_permit(transfer).await?;
-            *lock(&self.shared.reserved) = Some(permit);
-        }
-        if self.is_closed() {
-            drop(lock(&self.shared.reserved).take());
-            return Err(Error::Closed);
-        }
-        Ok(())
+        self.connection().reserve_pump(transfer).await
     }
 
     /// Waits for a free pump.
     pub(crate) async fn pump_permit(&self, transfer: &Transfer) -> Result<OwnedSemaphorePermit> {
-        let permit = tokio::select! {
-            biased;
-            () = self.shared.link.dead().cancelled() => return Err(Error::Closed),
-            () = transfer.cancelled() => return Err(Error::Aborted),
-            permit = Arc::clone(&self.shared.settings.pumps).acquire_owned() => permit,
-        };
-        permit.map_err(|_| Error::Closed)
+        self.connection().pump_permit(transfer).await
     }
 
     /// Sends `length` bytes of `source` from `offset` on as body `stream`, on a thread of its own.
@@ -253,7 +242,7 @@ impl Session {
                 send_body(socket, &*source, offset, length, settings)
             })
             .await?;
-        *lock(&self.shared.last_sent) = Some((stream, transfer.clone()));
+        self.note_sent(stream, transfer);
         Ok(sent)
     }
 
@@ -276,58 +265,108 @@ impl Session {
         .await
     }
 
+    /// Sends the file of `size` bytes that is `source` by blocks, as body `stream`, to a receiver that
+    /// tells first what it has of it. Returns once the end is written; whether the receiver has it all is
+    /// told by its reply.
+    ///
+    /// # Errors
+    /// [`Error::Vfs`] when the source fails or changed under way, [`Error::Aborted`] after a cancel,
+    /// [`Error::PeerStopped`]; connection errors. The session stays usable where
+    /// [`Error::keeps_session`] says so.
+    pub async fn send_blocks(
+        &self,
+        transfer: &Transfer,
+        source: Arc<dyn Source>,
+        stream: u32,
+        size: u64,
+        lanes: Lanes,
+    ) -> Result<BlocksResult> {
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
+        let (tell, told) = oneshot::channel();
+        let on_start = move |board: &Arc<SendBoard>| drop(tell.send(Arc::clone(board)));
+        let main =
+            self.run_pump(transfer, stream, Direction::BlocksOut, move |socket, settings| {
+                send_blocks(socket, source, size, settings, on_start)
+            });
+        tokio::select! {
+            sent = main => {
+                let sent = sent?;
+                self.note_sent(stream, transfer);
+                Ok(sent)
+            }
+            never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, send_on_lane) => match never {},
+        }
+    }
+
+    /// Receives body `stream` by blocks into `staged`, after telling the sender what is there of it
+    /// already. Returns once all blocks are there and their root has been compared; nothing is committed
+    /// here. After a failure what has arrived is claimed in the journal, where `staged` has one, so that a
+    /// later transfer goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::Vfs`] when the target fails, [`Error::Integrity`] when blocks are missing or the root
+    /// differs, [`Error::Aborted`] after a cancel, [`Error::PeerAborted`]; connection errors.
+    pub async fn receive_blocks(
+        &self,
+        transfer: &Transfer,
+        staged: Arc<dyn BlockStaged>,
+        stream: u32,
+        lanes: Lanes,
+    ) -> Result<BlocksResult> {
+        let (tell, told) = oneshot::channel();
+        let on_start = move |board: &Arc<ReceiveBoard>| drop(tell.send(Arc::clone(board)));
+        let main = self.run_pump(transfer, stream, Direction::In, move |socket, settings| {
+            receive_blocks(socket, staged, settings, on_start)
+        });
+        tokio::select! {
+            received = main => received,
+            never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, receive_on_lane) => match never {},
+        }
+    }
+
     /// A body that the caller feeds piece by piece.
     pub fn body_writer(&self, stream: u32) -> BodyWriter {
         self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
-        BodyWriter::new(Arc::clone(&self.shared), stream)
+        BodyWriter::new(Arc::clone(self.connection()), stream)
     }
 
     /// A body that the caller takes piece by piece.
     pub fn body_reader(&self, stream: u32) -> BodyReader {
-        BodyReader::new(Arc::clone(&self.shared), stream)
+        BodyReader::new(Arc::clone(self.connection()), stream)
     }
 
     /// Says goodbye and ends the connection; waits at most a second for a running body to end and
     /// for the goodbye to leave. Idempotent.
     pub async fn close(&self, reason: Reason) {
-        let Shared { link, settings, closing, .. } = &*self.shared;
-        if closing.swap(true, Ordering::AcqRel) || link.is_dead() {
-            return;
-        }
-        let polite = async {
-            let mut writer = link.writer().await?;
-            link.send(&mut writer, settings.stall_timeout, |sealer, out| {
-                sealer.seal_close(reason, out)
-            })
-            .await?;
-            writer.shutdown()?;
-            Ok::<(), Error>(())
-        };
-        // Whether or not the goodbye could be said, the connection is over.
-        drop(timeout(LINGER, polite).await);
-        link.destroy();
+        self.connection().close(reason).await;
     }
 
     /// Ends the connection at once. Everything that waits on it fails with [`Error::Closed`].
     pub fn destroy(&self) {
-        self.shared.link.destroy();
+        self.connection().link.destroy();
     }
 
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
-        self.shared.link.is_dead()
+        self.connection().link.is_dead()
     }
 
     /// Gives up a body that was cancelled while it waited for a pump.
     async fn decline(&self, stream: u32, direction: Direction) -> Error {
         let told = match direction {
             Direction::Out => self.body_writer(stream).abort(Reason::Cancelled).await,
+            Direction::BlocksOut => {
+                let aborted = self.body_writer(stream).abort(Reason::Cancelled).await;
+                // The map of the receiver is on its way.
+                aborted.and(self.body_reader(stream).stop(Reason::Cancelled).await)
+            }
             Direction::In => self.body_reader(stream).stop(Reason::Cancelled).await,
         };
         told.err().unwrap_or(Error::Aborted)
     }
 
-    /// Takes the socket off the runtime, runs `work` on a blocking thread, puts the socket back.
+    /// Runs `work` with the socket on a blocking thread. A cancel that comes before it has a place
+    /// is told to the peer, which has been asked to start.
     async fn run_pump<T, F>(
         &self,
         transfer: &Transfer,
@@ -339,74 +378,11 @@ impl Session {
         T: Send + 'static,
         F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
     {
-        let reserved = lock(&self.shared.reserved).take();
-        let permit = match reserved {
-            Some(permit) => permit,
-            None => match self.pump_permit(transfer).await {
-                Err(Error::Aborted) => return Err(self.decline(stream, direction).await),
-                permit => permit?,
-            },
+        let connection = self.connection();
+        let place = match connection.place(transfer).await {
+            Err(Error::Aborted) => return Err(self.decline(stream, direction).await),
+            place => place?,
         };
-        let shared = Arc::clone(&self.shared);
-        let transfer = transfer.clone();
-        let runtime = tokio::runtime::Handle::current();
-        let pump = spawn_blocking(move || {
-            let _permit = permit;
-            let link = &shared.link;
-            let mut reader = runtime.block_on(link.reader())?;
-            let mut writer = runtime.block_on(link.writer())?;
-            let socket = link.detach(&mut reader, &mut writer)?;
-            let reader_half = &mut *reader;
-            let settings = PumpSettings {
-                sealer: &mut writer.sealer,
-                opener: &mut reader_half.opener,
-                pending: &mut reader_half.pending,
-                stream,
-                transfer: &transfer,
-                dead: link.dead(),
-                stall_timeout: shared.settings.stall_timeout,
-                keep_alive: shared.settings.keep_alive,
-                space_timeout: shared.settings.space_timeout,
-                limiter: shared.settings.rates.as_deref().map(|rates| match direction {
-                    Direction::In => &rates.inbound,
-                    Direction::Out => &rates.outbound,
-                }),
-                epoch: link.epoch(),
-            };
-            reader_half.heard = true;
-            let result = on_clean_stack(|| work(&socket, settings));
-            match &result {
-                Err(error) if !error.keeps_session() => link.destroy(),
-                _ => link.attach(&mut reader, &mut writer, socket)?,
-            }
-            result
-        });
-        pump.await.unwrap_or_else(|_| {
-            self.destroy();
-            Err(Error::Io("pump", std::io::Error::other("the pump thread failed")))
-        })
+        connection.run_pump(place, transfer, stream, work).await
     }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.link.destroy();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Closes the socket and gives the places among connections and pumps back as soon as the connection is
-/// dead, no matter who still holds a handle of the session.
-async fn close_when_dead(
-    link: Arc<Link>,
-    reserved: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
-    slot: Option<OwnedSemaphorePermit>,
-) {
-    link.dead().cancelled().await;
-    drop(lock(&reserved).take());
-    link.drop_sockets().await;
-    drop(slot);
 }

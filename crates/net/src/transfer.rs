@@ -41,8 +41,10 @@ impl Phase {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Content bytes moved so far.
+    /// Content bytes moved so far, and those of `kept`.
     pub transferred: u64,
+    /// Content bytes that were there already and are not moved again.
+    pub kept: u64,
     /// Content bytes in all, where known.
     pub total: Option<u64>,
     /// Where the operation stands.
@@ -61,6 +63,7 @@ pub struct Transfer {
 #[derive(Debug)]
 struct Shared {
     transferred: AtomicU64,
+    kept: AtomicU64,
     /// -1 while unknown.
     total: AtomicI64,
     phase: AtomicU8,
@@ -73,6 +76,7 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             transferred: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             total: AtomicI64::new(-1),
             phase: AtomicU8::new(0),
             cancel: CancellationToken::new(),
@@ -100,10 +104,19 @@ impl Transfer {
         self.shared.cancel.is_cancelled()
     }
 
+    /// Counts from nothing again, for another try of the same operation. A cancel stays.
+    pub fn restart(&self) {
+        self.shared.transferred.store(0, Ordering::Relaxed);
+        self.shared.kept.store(0, Ordering::Relaxed);
+        self.set_total(None);
+        self.set_phase(Phase::Waiting);
+    }
+
     /// What has moved so far.
     pub fn progress(&self) -> Progress {
         Progress {
             transferred: self.shared.transferred.load(Ordering::Relaxed),
+            kept: self.shared.kept.load(Ordering::Relaxed),
             total: u64::try_from(self.shared.total.load(Ordering::Relaxed)).ok(),
             phase: match self.shared.phase.load(Ordering::Relaxed) {
                 0 => Phase::Waiting,
@@ -140,6 +153,18 @@ impl Transfer {
 
     pub(crate) fn add(&self, bytes: u64) {
         self.shared.transferred.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// `bytes` are there already.
+    pub(crate) fn keep(&self, bytes: u64) {
+        self.shared.kept.fetch_add(bytes, Ordering::Relaxed);
+        self.add(bytes);
+    }
+
+    /// `bytes` of those that were thought to be there have to be moved after all.
+    pub(crate) fn move_kept(&self, bytes: u64) {
+        self.shared.kept.fetch_sub(bytes, Ordering::Relaxed);
+        self.shared.transferred.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn set_total(&self, total: Option<u64>) {

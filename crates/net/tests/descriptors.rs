@@ -6,6 +6,7 @@
 mod common;
 
 use common::files::{Sink, content};
+use common::lanes::{check_moves, lane};
 use common::{NO_LIMIT, dial_in, listen, move_body, next, until, within};
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_net::ServerLimits;
@@ -19,12 +20,19 @@ async fn five_hundred_connections_leave_nothing_behind() {
     let listener = listen(ServerLimits::default());
     let bytes = content(10_000, "descriptors");
     let mut before = 0;
+    let mut kept = Vec::new();
     for round in 0..501 {
         let client = dial_in(listener.address()).await.unwrap();
         let server = next(&listener).await.accept();
         if round % 5 == 0 {
             let (sent, _) = move_body(&client, &server, &bytes, &Sink::new(), 1).await;
             sent.unwrap();
+        }
+        let lanes = if round % 7 == 0 { Some(lane(&client, &server).await) } else { None };
+        if round % 14 == 0
+            && let Some((here, there)) = &lanes
+        {
+            check_moves(here, there, 2).await;
         }
         match round % 4 {
             0 => {
@@ -38,11 +46,14 @@ async fn five_hundred_connections_leave_nothing_behind() {
             }
             _ => drop((client, server)),
         }
+        // The handles of a lane keep nothing open.
+        kept.extend(lanes);
         if round == 0 {
             until("the first connection is gone", || listener.stats().open == 0).await;
             before = open_descriptors();
         }
     }
+    assert_eq!(kept.len(), 72);
     until("all connections are gone", || listener.stats().open == 0).await;
     until("all descriptors are closed", || open_descriptors() <= before).await;
 }

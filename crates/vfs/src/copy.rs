@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 #[cfg(target_os = "linux")]
-use rustix::{fs::SeekFrom, io::Errno};
+use rustix::io::Errno;
 
 use crate::copy_tree::copy_tree;
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
@@ -147,7 +147,7 @@ impl Copier<'_> {
         staged.reserve_nothing();
         let mut way = Way::Kernel;
         let mut done = 0;
-        while let Some(data) = next_data(source.as_fd(), done..size)? {
+        while let Some(data) = source.next_data(done..size)? {
             self.observer.add(data.start - done);
             self.range(source, staged, data.clone(), &mut way)?;
             done = data.end;
@@ -268,36 +268,6 @@ fn read_and_write(
     let Some(piece) = room.get(..count) else { return Ok(0) };
     staged.write_at(&mut [IoSlice::new(piece)], range.start)?;
     Ok(count as u64)
-}
-
-/// The next piece of `range` that is no hole; `None` when there is none. Where the file system
-/// doesn't tell, that is all of it.
-#[cfg(target_os = "linux")]
-fn next_data(file: BorrowedFd<'_>, range: Range<u64>) -> Result<Option<Range<u64>>> {
-    if range.is_empty() {
-        return Ok(None);
-    }
-    let start = match rustix::fs::seek(file, SeekFrom::Data(range.start)) {
-        Ok(start) => start,
-        // No data from here to the end.
-        Err(Errno::NXIO) => return Ok(None),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(Some(range)),
-        Err(errno) => return Err(Error::from_errno(OP, errno)),
-    };
-    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
-        Ok(end) => end.min(range.end),
-        Err(_) => range.end,
-    };
-    // The file was cut short or filled between the two calls; its check at the end will say so.
-    if start < range.start || start >= range.end || end <= start {
-        return Ok((start < range.end).then_some(range));
-    }
-    Ok(Some(start..end))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn next_data(_file: BorrowedFd<'_>, range: Range<u64>) -> Result<Option<Range<u64>>> {
-    Ok((!range.is_empty()).then_some(range))
 }
 
 /// Refuses a copy onto the file itself, by whatever name.

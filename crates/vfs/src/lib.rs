@@ -20,6 +20,7 @@
 #[cfg(not(unix))]
 compile_error!("e2eeftp-vfs supports Unix systems only");
 
+mod blocks;
 mod copy;
 mod copy_tree;
 mod error;
@@ -43,6 +44,7 @@ mod tree;
 mod view;
 mod writeback;
 
+pub use blocks::{BlockStageOptions, BlockStaged};
 pub use copy::{CopyObserver, CopyOptions, CopyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use jail::Resolver;

@@ -3,7 +3,7 @@
 //! Paths are those of the host and links in them are followed, as the user's other programs do.
 //! Never pass a name that a peer chose.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 
+use crate::blocks::{BlockStageOptions, BlockStaged, LocalBlocks};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, READ_FILE, file_type};
 use crate::metadata::FileType;
@@ -38,11 +39,27 @@ pub fn open_source(path: &Path) -> Result<Box<dyn Source>> {
 /// Starts a new file that will appear as `path` when it is committed. A symbolic link at `path`
 /// is replaced itself; if it leads to a directory or a device, it is refused like one.
 ///
-/// Staged files that a killed process has left in the same directory are removed.
+/// Staged files that a killed process has left in the same directory are removed, unless a later
+/// transfer can go on with them.
 ///
 /// # Errors
 /// As [`crate::Storage::stage`]; `BadPath` if `path` does not end in a name.
 pub fn stage(path: &Path, options: &StageOptions) -> Result<Box<dyn Staged>> {
+    let (directory, name) = staging_place(path, options)?;
+    Ok(Box::new(LocalStaged::create(directory, name, options)?))
+}
+
+/// As [`stage`], for a file that is filled by blocks.
+///
+/// # Errors
+/// As [`crate::Storage::stage_blocks`]; `BadPath` if `path` does not end in a name.
+pub fn stage_blocks(path: &Path, options: &BlockStageOptions) -> Result<Box<dyn BlockStaged>> {
+    let (directory, name) = staging_place(path, &options.stage)?;
+    Ok(Box::new(LocalBlocks::open(directory, name, options)?))
+}
+
+/// The directory and the name of a new file; the directory has been swept.
+fn staging_place<'p>(path: &'p Path, options: &StageOptions) -> Result<(OwnedFd, &'p [u8])> {
     let bad = || Error::new(ErrorKind::BadPath, "stage");
     let bytes = path.as_os_str().as_bytes();
     if bytes.is_empty() || bytes.contains(&0) {
@@ -77,7 +94,7 @@ pub fn stage(path: &Path, options: &StageOptions) -> Result<Box<dyn Staged>> {
     }
     let directory = rustix::fs::open(parent, ANCHOR, Mode::empty()).during("stage")?;
     sweep_unless_recent(directory.as_fd());
-    Ok(Box::new(LocalStaged::create(directory, name, options)?))
+    Ok((directory, name))
 }
 
 /// Many files that go into one directory within this time need one sweep.

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 
+use crate::blocks::{BlockStageOptions, BlockStaged, LocalBlocks};
 use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail, READ_DIRECTORY, READ_FILE, Resolver, file_type, stat_name};
@@ -79,6 +80,26 @@ impl LocalStorage {
             directory = lookup.open_strict(directory.as_fd(), name, ANCHOR).during("mkdir")?;
         }
         Ok(directory)
+    }
+
+    /// The directory and the name of a new file.
+    fn staging_place<'p>(
+        &self,
+        path: &'p VPath,
+        options: &StageOptions,
+    ) -> Result<(OwnedFd, &'p [u8])> {
+        creatable(path, "stage")?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::new(ErrorKind::IsDirectory, "stage"));
+        };
+        // Before a directory is made for a file that can't come.
+        check_len(options)?;
+        let directory = if options.make_parents {
+            self.ensure_directory(&parent)?
+        } else {
+            self.jail.open_at(&parent, ANCHOR, "stage")?
+        };
+        Ok((directory, name))
     }
 
     fn create_directory(&self, path: &VPath) -> Result<()> {
@@ -157,18 +178,17 @@ impl Storage for LocalStorage {
     }
 
     fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>> {
-        creatable(path, "stage")?;
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::new(ErrorKind::IsDirectory, "stage"));
-        };
-        // Before a directory is made for a file that can't come.
-        check_len(options)?;
-        let directory = if options.make_parents {
-            self.ensure_directory(&parent)?
-        } else {
-            self.jail.open_at(&parent, ANCHOR, "stage")?
-        };
+        let (directory, name) = self.staging_place(path, options)?;
         Ok(Box::new(LocalStaged::create(directory, name, options)?))
+    }
+
+    fn stage_blocks(
+        &self,
+        path: &VPath,
+        options: &BlockStageOptions,
+    ) -> Result<Box<dyn BlockStaged>> {
+        let (directory, name) = self.staging_place(path, &options.stage)?;
+        Ok(Box::new(LocalBlocks::open(directory, name, options)?))
     }
 
     fn make_directory(&self, path: &VPath, parents: bool) -> Result<()> {

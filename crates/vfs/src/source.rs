@@ -1,7 +1,10 @@
 //! An open regular file of the local file system.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+#[cfg(target_os = "linux")]
+use rustix::fs::SeekFrom;
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 
@@ -89,9 +92,49 @@ impl Source for LocalSource {
         if same { Ok(()) } else { Err(Error::new(ErrorKind::SourceChanged, "read")) }
     }
 
+    fn next_data(&self, range: Range<u64>) -> Result<Option<Range<u64>>> {
+        next_data(self.file.as_fd(), range)
+    }
+
+    fn is_sparse(&self) -> bool {
+        let blocks = u64::try_from(self.at_open.st_blocks).unwrap_or(u64::MAX);
+        // The unit of `st_blocks` is 512 bytes everywhere.
+        blocks.saturating_mul(512) < self.metadata.size
+    }
+
     fn advise_sequential(&self) {
         // Only a hint: a file system without it reads as before.
         #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
     }
+}
+
+/// The next piece of `range` that is no hole; `None` when there is none. Where the file system
+/// doesn't tell, that is all of it.
+#[cfg(target_os = "linux")]
+fn next_data(file: BorrowedFd<'_>, range: Range<u64>) -> Result<Option<Range<u64>>> {
+    if range.is_empty() {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, SeekFrom::Data(range.start)) {
+        Ok(start) => start,
+        // No data from here to the end.
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(Some(range)),
+        Err(errno) => return Err(Error::from_errno("seek", errno)),
+    };
+    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(end) => end.min(range.end),
+        Err(_) => range.end,
+    };
+    // The file was cut short or filled between the two calls; its check at the end will say so.
+    if start < range.start || start >= range.end || end <= start {
+        return Ok((start < range.end).then_some(range));
+    }
+    Ok(Some(start..end))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn next_data(_file: BorrowedFd<'_>, range: Range<u64>) -> Result<Option<Range<u64>>> {
+    Ok((!range.is_empty()).then_some(range))
 }

@@ -14,7 +14,7 @@ use crate::jail::{READ_DIRECTORY, file_type, stat_name};
 use crate::metadata::{FileType, Metadata, timespec};
 use crate::mode::final_mode;
 use crate::preallocate::{Preallocation, is_on_disk};
-use crate::rename::refusing;
+use crate::rename::{identity, refusing};
 use crate::space::check_room;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged};
@@ -68,6 +68,34 @@ impl LocalStaged {
         })
     }
 
+    /// Starts the file with the given name, or goes on with one that an earlier writer has left; true
+    /// says that there was one. `None` while somebody else writes it, and where that can't be told.
+    pub(crate) fn create_or_open(
+        directory: OwnedFd,
+        target_name: &[u8],
+        options: &StageOptions,
+        staged_name: &[u8],
+    ) -> Result<Option<(Self, bool)>> {
+        check_len(options)?;
+        check_target(directory.as_fd(), target_name, options.overwrite)?;
+        let Some((file, is_old)) = create_or_open_locked(directory.as_fd(), staged_name)? else {
+            return Ok(None);
+        };
+        let on_disk = is_on_disk(file.as_fd());
+        let staged = Self {
+            directory,
+            staged_name: staged_name.to_vec(),
+            target_name: target_name.to_vec(),
+            file,
+            options: options.clone(),
+            written_to: 0,
+            preallocation: Preallocation::new(options.expected_len, on_disk),
+            writeback: Writeback::new(on_disk),
+            is_linked: true,
+        };
+        Ok(Some((staged, is_old)))
+    }
+
     /// The most bytes this file may have.
     fn limit(&self) -> u64 {
         let max = self.options.max_len.unwrap_or(u64::MAX);
@@ -90,6 +118,37 @@ impl LocalStaged {
         self.written_to = self.written_to.max(end);
         self.writeback.after_write(self.file.as_fd(), self.written_to);
         Ok(())
+    }
+
+    /// Reserves room for a write that ends at `end`.
+    ///
+    /// # Errors
+    /// `NoSpace`, `TooLarge`.
+    pub(crate) fn before_write(&mut self, end: u64) -> Result<()> {
+        if end > self.limit() {
+            return Err(Error::new(ErrorKind::TooLarge, "write"));
+        }
+        self.preallocation.before_write(self.file.as_fd(), end)
+    }
+
+    /// Leaves the staged file where it is, for a later writer.
+    pub(crate) fn leave(mut self) {
+        self.is_linked = false;
+    }
+
+    /// See [`Staged::commit`]; after an error in front of the renaming the staged file is as it was.
+    pub(crate) fn commit_in_place(&mut self, options: &CommitOptions) -> Result<Metadata> {
+        self.prepare(options)?;
+        // Opened first, so that a directory that can't be synchronised fails before the rename.
+        let to_sync = match options.durability {
+            Durability::Directory => Some(open_for_sync(self.directory.as_fd())?),
+            Durability::None | Durability::File => None,
+        };
+        self.publish()?;
+        if let Some(directory) = to_sync {
+            sync_directory(directory.as_fd())?;
+        }
+        rustix::fs::fstat(&self.file).during("commit").map(|stat| Metadata::from_stat(&stat))
     }
 
     /// From now on disk space is taken as it is written, so that holes stay holes.
@@ -170,17 +229,7 @@ impl Staged for LocalStaged {
     }
 
     fn commit(mut self: Box<Self>, options: &CommitOptions) -> Result<Metadata> {
-        self.prepare(options)?;
-        // Opened first, so that a directory that can't be synchronised fails before the rename.
-        let to_sync = match options.durability {
-            Durability::Directory => Some(open_for_sync(self.directory.as_fd())?),
-            Durability::None | Durability::File => None,
-        };
-        self.publish()?;
-        if let Some(directory) = to_sync {
-            sync_directory(directory.as_fd())?;
-        }
-        rustix::fs::fstat(&self.file).during("commit").map(|stat| Metadata::from_stat(&stat))
+        self.commit_in_place(options)
     }
 
     fn abort(mut self: Box<Self>) -> Result<()> {
@@ -240,6 +289,50 @@ fn create_locked(directory: BorrowedFd<'_>) -> Result<(OwnedFd, Vec<u8>)> {
     Err(Error::new(ErrorKind::Busy, "stage"))
 }
 
+/// The file `name`, locked, and whether it was there before; `None` where somebody else has it.
+fn create_or_open_locked(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+) -> Result<Option<(OwnedFd, bool)>> {
+    let access = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for _ in 0..MAX_CREATE_TRIES {
+        let flags = access | OFlags::CREATE | OFlags::EXCL;
+        match rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) if lock_new(file.as_fd())? => return Ok(Some((file, false))),
+            // Another writer, or a sweep that is about to remove it.
+            Ok(_) => return Ok(None),
+            Err(Errno::EXIST) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(Error::from_errno("stage", errno)),
+        }
+        let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::INTR) => continue,
+            // Not a file of ours, whatever it is.
+            Err(_) => return Ok(None),
+        };
+        let stat = rustix::fs::fstat(&file).during("stage")?;
+        let is_ours = file_type(&stat) == FileType::File
+            && stat.st_uid == rustix::process::geteuid().as_raw();
+        // Without a lock nobody can tell whether another writer is at it.
+        if !is_ours || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Ok(None);
+        }
+        match rustix::fs::fstat(&file).during("stage")?.st_nlink {
+            // Committed or removed between open and lock.
+            0 => {}
+            1 => match stat_name(directory, name) {
+                Ok(named) if identity(&named) == identity(&stat) => return Ok(Some((file, true))),
+                _ => {}
+            },
+            // It has another name too: then it is not hidden.
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
 /// Locks a file just created. `false` if a sweep was faster and has removed it or is about to.
 fn lock_new(file: BorrowedFd<'_>) -> Result<bool> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
@@ -260,7 +353,7 @@ fn remove_if_there(directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
 }
 
 /// Writes everything, continuing after short writes and interruptions.
-fn write_all(file: BorrowedFd<'_>, bufs: &mut [IoSlice<'_>], offset: u64) -> Result<()> {
+pub(crate) fn write_all(file: BorrowedFd<'_>, bufs: &mut [IoSlice<'_>], offset: u64) -> Result<()> {
     let (mut bufs, mut offset) = (bufs, offset);
     IoSlice::advance_slices(&mut bufs, 0);
     while !bufs.is_empty() {
@@ -295,7 +388,7 @@ fn write_some(
     bufs.first().map_or(Ok(0), |buf| rustix::io::pwrite(file, buf, offset))
 }
 
-fn sync_content(file: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn sync_content(file: BorrowedFd<'_>) -> Result<()> {
     #[cfg(target_vendor = "apple")]
     let synced = rustix::io::retry_on_intr(|| rustix::fs::fsync(file));
     #[cfg(not(target_vendor = "apple"))]

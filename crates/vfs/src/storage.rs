@@ -1,10 +1,12 @@
 //! The interface between protocols and storage back ends.
 
 use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+use crate::blocks::{BlockStageOptions, BlockStaged};
 use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::Result;
 use crate::metadata::{Entry, Metadata};
@@ -66,6 +68,17 @@ pub trait Storage: Send + Sync {
     /// needed at the moment, `BadPath` for a reserved name.
     fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>>;
 
+    /// Starts a new file that is filled by blocks, or goes on with what an earlier transfer with the same
+    /// key has left. While another one with that key runs, it starts from nothing and leaves nothing.
+    ///
+    /// # Errors
+    /// As [`Storage::stage`]; `TooLarge` without an announced length.
+    fn stage_blocks(
+        &self,
+        path: &VPath,
+        options: &BlockStageOptions,
+    ) -> Result<Box<dyn BlockStaged>>;
+
     /// Creates a directory. With `parents`, also the missing ones above, and one that is already
     /// there is a success.
     ///
@@ -117,7 +130,7 @@ pub trait Storage: Send + Sync {
     /// As [`Storage::stat`], and `NotDirectory`.
     fn enter(&self, path: &VPath) -> Result<Arc<dyn Storage>>;
 
-    /// Removes the staged files that nobody writes any more, beneath the root and on its file
+    /// Removes the staged files that nobody writes any more and no later transfer can go on with, beneath the root and on its file
     /// system. Call it when a server starts. Returns early once `cancel` is true.
     ///
     /// # Errors
@@ -152,6 +165,20 @@ pub trait Source: Send + Sync {
 
     /// Tells the system that the file will be read once from start to end. Only a hint.
     fn advise_sequential(&self);
+
+    /// The next piece of `range` that is no hole; `None` when all of it is one. Where nobody can tell,
+    /// that is all of it. What is no data reads as zeros.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn next_data(&self, range: Range<u64>) -> Result<Option<Range<u64>>> {
+        Ok((!range.is_empty()).then_some(range))
+    }
+
+    /// Whether less room is taken than the length says, so that there are holes.
+    fn is_sparse(&self) -> bool {
+        false
+    }
 }
 
 /// A new file that is not visible yet. Dropping it aborts.
@@ -286,6 +313,8 @@ pub struct SweepReport {
     pub removed: u64,
     /// Staged files left because somebody writes them.
     pub in_use: u64,
+    /// Staged files and journals left because a later transfer can go on with them.
+    pub kept: u64,
     /// Directories and staged files that could not be read or removed.
     pub failed: u64,
     /// Directories visited.

@@ -2,16 +2,21 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, Result};
 use crate::jail::{Jail, Lookup, READ_DIRECTORY, file_type, stat_name};
-use crate::metadata::FileType;
+use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
-use crate::staging_name::is_staged;
+use crate::staging_name::{is_staged, partner};
 use crate::storage::SweepReport;
+
+/// How long a transfer can be gone on with: staged files that have a journal are kept until nobody has
+/// written either for this long.
+const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What became of a staged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,48 @@ pub(crate) enum Orphan {
     InUse,
     /// Its writer committed or removed it meanwhile.
     Gone,
+    /// A later transfer may go on with it.
+    Kept,
+}
+
+/// Removes the staged file or journal `name` if nobody can go on with it any more.
+pub(crate) fn discard_expired(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+) -> rustix::io::Result<Orphan> {
+    match stat_name(directory, name) {
+        // Not looked at closer: a lock held for a moment would be in its writer's way.
+        Ok(stat) if is_just_made(&stat) => return Ok(Orphan::InUse),
+        Ok(_) => {}
+        Err(Errno::NOENT) => return Ok(Orphan::Gone),
+        Err(errno) => return Err(errno),
+    }
+    if can_go_on(directory, name)? { Ok(Orphan::Kept) } else { discard(directory, name) }
+}
+
+/// Whether both a staged file and its journal are there, and one of them is young.
+fn can_go_on(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<bool> {
+    let Some(partner) = partner(name) else { return Ok(false) };
+    let now = SystemTime::now();
+    let mut youngest = None;
+    for name in [name, &partner[..]] {
+        let modified = match stat_name(directory, name) {
+            Ok(stat) => Metadata::from_stat(&stat).modified,
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(errno),
+        };
+        youngest = youngest.max(Some(modified));
+    }
+    // A time in the future is no age.
+    Ok(youngest.is_some_and(|modified| now.duration_since(modified).unwrap_or_default() < KEPT_FOR))
+}
+
+/// An empty file of this age may be one whose writer has not come to lock it.
+const JUST_MADE: Duration = Duration::from_secs(2);
+
+fn is_just_made(stat: &Stat) -> bool {
+    let age = SystemTime::now().duration_since(Metadata::from_stat(stat).modified);
+    stat.st_size == 0 && age.unwrap_or_default() < JUST_MADE
 }
 
 /// Removes the staged file `name` unless its writer is alive.
@@ -74,7 +121,7 @@ pub(crate) fn sweep(jail: &Jail, cancel: &AtomicBool) -> Result<SweepReport> {
     Ok(sweep.report)
 }
 
-/// Removes the staged files in one directory, not below it, that nobody writes any more.
+/// Removes the staged files in one directory, not below it, that nobody writes or can go on with.
 ///
 /// # Errors
 /// Those of opening and reading the directory. A file that can't be removed stays.
@@ -86,7 +133,7 @@ pub(crate) fn sweep_directory(directory: BorrowedFd<'_>) -> rustix::io::Result<(
         let name = entry.file_name().to_bytes();
         if is_staged(name) {
             // In use, somebody else's, or gone by itself.
-            let _ = discard(readable.as_fd(), name);
+            let _ = discard_expired(readable.as_fd(), name);
         }
     }
     Ok(())
@@ -154,7 +201,8 @@ impl Sweep<'_> {
     }
 
     fn discard(&mut self, directory: BorrowedFd<'_>, name: &[u8]) {
-        match discard(directory, name) {
+        match discard_expired(directory, name) {
+            Ok(Orphan::Kept) => self.report.kept += 1,
             Ok(Orphan::Removed) => self.report.removed += 1,
             Ok(Orphan::InUse) => self.report.in_use += 1,
             Ok(Orphan::Gone) => {}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::blocks::{BlockStageOptions, BlockStaged};
 use crate::copy::{CopyObserver, CopyOptions, CopyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metadata::Metadata;
@@ -137,12 +138,24 @@ impl View {
     /// Those of the storage, `Expired`, `NotPermitted`.
     pub fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>> {
         self.require(self.grant.write, "stage")?;
+        self.storage.stage(path, &self.narrowed(options.clone()))
+    }
+
+    /// See [`Storage::stage_blocks`]. Needs `write`, and the rules of [`View::stage`] hold. Without `read`
+    /// nothing is adopted: the blocks of a file tell what is in it.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn stage_blocks(
+        &self,
+        path: &VPath,
+        options: &BlockStageOptions,
+    ) -> Result<Box<dyn BlockStaged>> {
+        self.require(self.grant.write, "stage")?;
         let mut options = options.clone();
-        if !self.grant.overwrite {
-            options.overwrite = Overwrite::Refuse;
-        }
-        options.max_len = self.smaller_limit(options.max_len);
-        self.storage.stage(path, &options)
+        options.adopt &= self.grant.read;
+        options.stage = self.narrowed(options.stage);
+        self.storage.stage_blocks(path, &options)
     }
 
     /// See [`Storage::make_directory`]. Needs `write`.
@@ -197,6 +210,14 @@ impl View {
     pub fn space(&self, path: &VPath) -> Result<Space> {
         self.require(self.grant.list || self.grant.write, "space")?;
         self.storage.space(path)
+    }
+
+    fn narrowed(&self, mut options: StageOptions) -> StageOptions {
+        if !self.grant.overwrite {
+            options.overwrite = Overwrite::Refuse;
+        }
+        options.max_len = self.smaller_limit(options.max_len);
+        options
     }
 
     /// The smaller one of what is asked for and what is granted.

@@ -124,5 +124,5 @@ async function receive(
 
 function finished({ bytes, root }: BodyResult, path: string, started: number): TransferResult {
   const seconds = (performance.now() - started) / 1000;
-  return { bytes, root: root.toString('hex'), resumedBytes: 0, seconds, path };
+  return { bytes, root: root.toString('hex'), resumedBytes: 0, skipped: false, seconds, path };
 }

@@ -25,8 +25,8 @@ function isPreserveGiven({ settings }: CliContext): boolean {
 }
 
 /** What classic transfers have no means for. */
-function refuseMeasures({ stats }: TransferOptions): void {
-  refuseOption(stats, '--stats', 'classic transfers are not measured');
+function refuseMeasures({ moving }: TransferOptions): void {
+  refuseOption(moving.stats === true, '--stats', 'classic transfers are not measured');
 }
 
 /** `send --classic`. */
@@ -38,7 +38,7 @@ export async function sendToClassic(
   refuseOption(transfer.overwrite !== 'replace', '--no-clobber and --rename', 'an old server always replaces');
   refuseOption(isPreserveGiven(context), '--preserve', 'time and mode do not travel');
   refuseOption(transfer.dryRun, '--dry-run', 'an old server tells too little');
-  refuseOption(transfer.durability !== undefined, '--durability', 'an old server does as it likes');
+  refuseOption(transfer.moving.durability !== undefined, '--durability', 'an old server does as it likes');
   refuseMeasures(transfer);
   refuseOption(
     sources.some(({ path }) => path === '-'),
@@ -58,7 +58,7 @@ export async function sendToClassic(
       total: null,
       plan: unplanned,
       async move(onProgress) {
-        const sent = await client.send(path, target.path, { signal, onProgress, ...limitedTo(transfer) });
+        const sent = await client.send(path, target.path, { signal, onProgress, ...limitedTo(transfer.moving) });
         return { ...sent, target: `${host}:${sent.path}`, unverified: ACCEPTED };
       },
     }));
@@ -80,7 +80,8 @@ export async function getFromClassic(
   refuseMeasures(transfer);
   refuseOption(target === '-', "'-'", 'a file is authentic only when its last byte is here');
   const { signal } = context;
-  const { overwrite, durability = 'file' } = transfer;
+  const { overwrite, moving } = transfer;
+  const { durability = 'file' } = moving;
   return withClassicClient(context, onlyPeer(sources.map(({ address }) => address)), (client) => {
     const jobs = sources.map(({ address, text }): TransferJob => ({
       source: text,
@@ -92,7 +93,7 @@ export async function getFromClassic(
           durability,
           signal,
           onProgress,
-          ...limitedTo(transfer),
+          ...limitedTo(transfer.moving),
         });
         return { ...got, target: got.path, unverified: AUTHENTIC };
       },

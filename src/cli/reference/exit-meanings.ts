@@ -8,7 +8,7 @@ export const EXIT_MEANINGS: Readonly<Record<number, string>> = {
   5: 'not permitted',
   6: 'not found',
   7: 'exists already',
-  8: 'the data did not arrive as it was sent',
+  8: 'the data did not arrive as it was sent, or a receipt does not hold',
   9: 'no space, or a size limit',
   10: 'of several files some are done and some are not; `error[E2EEFTP_PARTIAL]` lists them',
   11: 'the source changed while it was read',

@@ -8,15 +8,10 @@ import { isClassic } from '../classic/classic-option.js';
 import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
+import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { getToStandardOutput, limitedTo } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
-import {
-  addTransferOptions,
-  forPeer,
-  movingOptions,
-  readTransferOptions,
-  type TransferOptions,
-} from '../transfer-options.js';
+import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -70,24 +65,20 @@ function makeJob(
   options: TransferOptions,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve } = options;
+  const { overwrite, preserve, moving } = options;
+  const common = { overwrite, preserve, signal, ...moving };
   return {
     source: text,
     total: null,
     plan: async () => plan(context, clients, address, target, options),
-    async move(onProgress) {
+    async move(onProgress, onRetry) {
       const client = await clients.open(address);
       if (target === '-') {
-        const got = await getToStandardOutput(client, address.path, { signal, ...limitedTo(options), onProgress });
+        const got = await getToStandardOutput(client, address.path, { signal, ...limitedTo(moving), onProgress });
         return { ...got, target: '-' };
       }
-      const got = await client.get(address.path, target, {
-        overwrite,
-        preserve,
-        signal,
-        onProgress,
-        ...movingOptions(options),
-      });
+      const got = await client.get(address.path, target, { ...common, onProgress, onRetry });
+      if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
       return { ...got, target: got.path };
     },
   };
@@ -126,13 +117,17 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   } else if (sources.length > 1 && !target.endsWith('/') && !(await isDirectory(target))) {
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
+  await checkReceiptFile(transfer.receipt, sources.length);
+  if (target === '-') refuseReceipt(transfer.receipt, 'standard output is fed by a connection of its own');
   if (
     isClassic(
       context,
       sources.map(({ address }) => address),
     )
-  )
+  ) {
+    refuseReceipt(transfer.receipt, 'classic has none');
     return getFromClassic(context, { sources, target }, transfer);
+  }
   const clients = new ClientPool(context);
   try {
     // The first server is reached before anything is started, so that its failure is told once.

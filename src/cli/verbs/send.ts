@@ -8,16 +8,11 @@ import { isClassic } from '../classic/classic-option.js';
 import { sendToClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
+import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
 import { limitedTo, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
-import {
-  addTransferOptions,
-  forPeer,
-  movingOptions,
-  readTransferOptions,
-  type TransferOptions,
-} from '../transfer-options.js';
+import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -99,7 +94,7 @@ function makeJob(
   path: string,
   options: TransferOptions,
 ): TransferJob {
-  const { overwrite, preserve } = options;
+  const { overwrite, preserve, moving } = options;
   const { signal } = context;
   const isInput = source.path === '-';
   const name = basename(source.path);
@@ -111,14 +106,14 @@ function makeJob(
       const bytes = isInput ? 0 : await sourceLength(source);
       return plan(context, client, { target, path, name, bytes }, options);
     },
-    async move(onProgress) {
+    async move(onProgress, onRetry) {
       if (isInput) {
-        const sent = await sendStandardInput(client, path, { ...common, ...limitedTo(options), onProgress });
+        const sent = await sendStandardInput(client, path, { ...common, ...limitedTo(moving), onProgress });
         return { ...sent, target: shown(target, sent.path) };
       }
       await sourceLength(source);
-      const moving = movingOptions(options);
-      const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress });
+      const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress, onRetry });
+      if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
       return { ...sent, target: shown(target, sent.path) };
     },
   };
@@ -133,7 +128,12 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   if (name === undefined && namesDirectory(target.path) && sources.some((source) => source.path === '-')) {
     throw usage('standard input has no name', 'give --name NAME, or a full target name');
   }
-  if (isClassic(context, [target])) return sendToClassic(context, { sources, target }, transfer);
+  await checkReceiptFile(transfer.receipt, sources.length);
+  if (first?.path === '-') refuseReceipt(transfer.receipt, 'standard input is sent on a connection of its own');
+  if (isClassic(context, [target])) {
+    refuseReceipt(transfer.receipt, 'classic has none');
+    return sendToClassic(context, { sources, target }, transfer);
+  }
   return withClient(context, target, async (client) => {
     const path =
       sources.length > 1

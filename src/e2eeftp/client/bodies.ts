@@ -4,7 +4,16 @@
  */
 import { E2eeftpError } from '../../errors.js';
 import { native } from '../../native.js';
-import type { BodyResult, NativeSession, NativeSource, NativeStaged, NativeTransfer } from '../../native.js';
+import type {
+  BlocksResult,
+  BodyResult,
+  NativeBlocks,
+  NativeSession,
+  NativeSource,
+  NativeStaged,
+  NativeTransfer,
+  OpenLanes,
+} from '../../native.js';
 import { PIECE_LENGTH, writeSource } from '../body-pieces.js';
 import type { BodySource } from '../command-registry.js';
 
@@ -25,6 +34,19 @@ export class OutboundBody {
   async fromFile(source: NativeSource, size: number, transfer: NativeTransfer): Promise<BodyResult> {
     this.#isUsed = true;
     return cancelOnAbort(transfer, this.#signal, () => this.#session.sendFile(transfer, source, this.#id, 0, size));
+  }
+
+  /** Sends a file of `size` bytes by blocks, over as many of the offered `lanes` as are worth it. */
+  async fromBlocks(
+    source: NativeSource,
+    size: number,
+    transfer: NativeTransfer,
+    lanes: OpenLanes,
+  ): Promise<BlocksResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () =>
+      this.#session.sendBlocks(transfer, source, this.#id, size, null, lanes),
+    );
   }
 
   /** Sends what `source` yields. */
@@ -73,6 +95,14 @@ export class InboundBody {
     return cancelOnAbort(transfer, this.#signal, () => this.#session.receiveFile(transfer, staged, this.#id, size));
   }
 
+  /** Receives a file by blocks. */
+  async toBlocks(blocks: NativeBlocks, transfer: NativeTransfer, lanes: OpenLanes): Promise<BlocksResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () =>
+      this.#session.receiveBlocks(transfer, blocks, this.#id, null, lanes),
+    );
+  }
+
   /** The body in pieces of up to 256 KiB. Ends when all of it was verified; leaving early stops the server. */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
     this.#isUsed = true;
@@ -104,11 +134,7 @@ export class InboundBody {
   }
 }
 
-async function cancelOnAbort(
-  transfer: NativeTransfer,
-  signal: AbortSignal,
-  run: () => Promise<BodyResult>,
-): Promise<BodyResult> {
+async function cancelOnAbort<T>(transfer: NativeTransfer, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
   const cancel = (): void => transfer.cancel();
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel, { once: true });

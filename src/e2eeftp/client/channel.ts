@@ -29,7 +29,7 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   readonly replyTimeoutMs?: number | undefined;
   /** Called when the server asks for the body; without it the body is empty. */
-  readonly send?: (body: OutboundBody) => Promise<void>;
+  readonly send?: (body: OutboundBody, request: Reply) => Promise<void>;
   /** Called when the server announces a body; without it the body is stopped. */
   readonly receive?: (body: InboundBody, announcement: Reply) => Promise<void>;
   /** Called when the server says that it is at work on the request. */
@@ -220,7 +220,7 @@ class RunningRequest {
       try {
         this.#signal.throwIfAborted();
         if (this.#options.send === undefined) await body.fromSource([]);
-        else await this.#options.send(body);
+        else await this.#options.send(body, reply);
       } finally {
         await body.abandon();
       }

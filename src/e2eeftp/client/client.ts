@@ -11,6 +11,7 @@ import { ControlReader } from '../control-value.js';
 import type { ControlValue } from '../control-value.js';
 import { typeOfLetter } from '../entry-codec.js';
 import type { Entry } from '../entry-codec.js';
+import type { Receipt } from '../receipt.js';
 import { connectionStats } from '../transfer-stats.js';
 import type { ConnectionStats } from '../transfer-stats.js';
 import { longLivedController } from './abort.js';
@@ -18,8 +19,7 @@ import { measurePath } from './bench.js';
 import type { BenchOptions, BenchResult } from './bench.js';
 import { callCommand } from './call.js';
 import type { CallOptions, CallReply } from './call.js';
-import { Channel } from './channel.js';
-import type { ChannelOptions, RequestArgs } from './channel.js';
+import type { Channel, ChannelOptions, RequestArgs } from './channel.js';
 import { copyName, moveName } from './copy.js';
 import type { CopyOptions, CopyResult, MoveOptions } from './copy.js';
 import { getFile } from './get.js';
@@ -28,6 +28,9 @@ import type { HashOptions, HashResult } from './hash.js';
 import { listEntries, rooted } from './list.js';
 import type { ListOptions } from './list.js';
 import { listTree } from './list-tree.js';
+import { Line } from './line.js';
+import { ReceiptDesk } from './receipt.js';
+import type { ReceiptParties } from './receipt.js';
 import type { Reply } from './reply.js';
 import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
@@ -38,15 +41,15 @@ import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
 
 /** What a client is made of. */
-export interface ClientParts {
+export interface ClientParts extends ReceiptParties {
   readonly session: NativeSession;
   readonly dial: Dial;
   readonly host: string;
   readonly port: number;
-  readonly serverKey: PublicKey;
   readonly software: string;
   readonly clockOffset: number;
   readonly channel: ChannelOptions;
+  readonly reconnectMs: number;
 }
 
 /** Options of calls that have none but the signal. */
@@ -73,8 +76,9 @@ export class Client {
   readonly software: string;
   /** By how many seconds the server's clock was ahead of this one at the handshake; it tells whole seconds. */
   readonly clockOffset: number;
-  readonly #channel: Channel;
+  readonly #line: Line;
   readonly #parts: ClientParts;
+  readonly #receipts: ReceiptDesk;
   readonly #closing: AbortController = longLivedController();
 
   /** Clients are made by `connect`. @internal */
@@ -85,7 +89,12 @@ export class Client {
     this.serverKey = parts.serverKey;
     this.software = parts.software;
     this.clockOffset = parts.clockOffset;
-    this.#channel = new Channel(parts.session, parts.channel);
+    this.#line = new Line(parts, this.#closing.signal);
+    this.#receipts = new ReceiptDesk(parts);
+  }
+
+  get #channel(): Channel {
+    return this.#line.channel;
   }
 
   /** Whether requests can be made: the client was not closed and its connection was not lost, as far as is known. */
@@ -95,18 +104,34 @@ export class Client {
 
   /**
    * Stores a local file on the server. It appears under its name when all of it is there and verified. A `remotePath`
-   * that ends with `/` or is a directory means: into it, under the same name.
+   * that ends with `/` or is a directory means: into it, under the same name. When the connection breaks, a new one is
+   * made and the transfer goes on; what an earlier call has left of the same file is not sent again.
    */
-  send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
-    return sendFile(this.#channel, localPath, remotePath, options);
+  async send(localPath: string, remotePath: string, options: TransferOptions = {}): Promise<TransferResult> {
+    const sent = await sendFile(this.#line, localPath, remotePath, options);
+    return this.#receipts.note(sent, 'send', sent.path);
   }
 
   /**
    * Fetches a file. It appears under its name when all of it is there and verified. A `localPath` that ends with `/` or
-   * is a directory means: into it, under the same name.
+   * is a directory means: into it, under the same name. When the connection breaks, a new one is made and the transfer
+   * goes on; what an earlier call has left of the same file is not fetched again.
    */
-  get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
-    return getFile(this.#channel, remotePath, localPath, options);
+  async get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
+    const got = await getFile(this.#line, this.serverKey.fingerprint, remotePath, localPath, options);
+    return this.#receipts.note(got, 'get', remotePath);
+  }
+
+  /**
+   * A receipt of a file that {@link send} or {@link get} of this client has moved: both sides sign what was moved, under
+   * which name, and when. One for each transfer, of the last 64, and as long as the client is open.
+   *
+   * @param transfer what `send` or `get` gave back.
+   * @throws E2eeftpError `E2EEFTP_RECEIPT` when the server does not sign, or signs something else;
+   * `E2EEFTP_UNKNOWN_COMMAND` from a server that knows no receipts; `E2EEFTP_AGENT`.
+   */
+  receipt(transfer: TransferResult, options: SignalOptions = {}): Promise<Receipt> {
+    return this.#receipts.ask(this.#channel, transfer, options.signal);
   }
 
   /**

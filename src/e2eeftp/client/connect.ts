@@ -81,6 +81,11 @@ export interface ConnectOptions {
   readonly spaceTimeoutMs?: number;
   /** How long a reply may take, in milliseconds; 0 = no limit. @default 300_000 */
   readonly replyTimeoutMs?: number;
+  /**
+   * How long a transfer whose connection broke tries to reach the server again while nothing moves, in milliseconds; 0 =
+   * not at all. A transfer's own option wins. @default 120_000
+   */
+  readonly reconnectMs?: number;
   /** How long an aborted transfer may take to end before the connection is dropped, in milliseconds. @default 750 */
   readonly abortGraceMs?: number;
   /** Aborts connecting; has no effect on the client once it is there. */
@@ -157,9 +162,12 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     host: target.host,
     port: target.port,
     serverKey: key,
+    identity: opened.identity,
+    onTouch: options.onTouch,
     software: opened.software,
     clockOffset,
     channel: { replyTimeoutMs: options.replyTimeoutMs ?? 300_000, abortGraceMs: options.abortGraceMs ?? 750 },
+    reconnectMs: options.reconnectMs ?? 120_000,
   });
 }
 

@@ -1,14 +1,16 @@
 /**
  * Progress reports: at most ten a second while a file moves, and one at the end.
  */
-import type { NativeTransfer } from '../../native.js';
+import type { NativeStats } from '../../native.js';
 import { sideStats } from '../transfer-stats.js';
 import type { SideStats } from '../transfer-stats.js';
 
 /** How far a transfer is. */
 export interface Progress {
-  /** Bytes that have moved. */
+  /** Bytes that are there: those that have moved, and those of `resumed`. */
   readonly transferred: number;
+  /** Bytes that were there already and do not travel. */
+  readonly resumed: number;
   /** Bytes that there are; `null` when nobody knows. */
   readonly total: number | null;
   /** Bytes a second over the last few seconds. */
@@ -40,7 +42,10 @@ interface Sample {
 }
 
 /** Where a reporter reads: a native transfer, or anything alike. */
-export type ProgressSource = Pick<NativeTransfer, 'progress'> & Partial<Pick<NativeTransfer, 'stats'>>;
+export interface ProgressSource {
+  progress(): { transferred: number; kept?: number; total: number; phase: string };
+  stats?(): NativeStats;
+}
 
 /** Polls one transfer and reports. */
 export class ProgressReporter {
@@ -72,19 +77,29 @@ export class ProgressReporter {
   finish(bytes: number): void {
     if (this.#stopped) return;
     this.stop();
-    const { rate } = this.#measure(bytes);
-    const done = { transferred: bytes, total: bytes, rate, etaSeconds: 0, phase: 'done', file: this.#file } as const;
-    this.#report({ ...done, ...this.#stats() });
+    const { kept = 0 } = this.#source.progress();
+    const { rate } = this.#measure(bytes - kept);
+    this.#report({
+      transferred: bytes,
+      resumed: kept,
+      total: bytes,
+      rate,
+      etaSeconds: 0,
+      phase: 'done',
+      file: this.#file,
+      ...this.#stats(),
+    });
   }
 
   #poll(): void {
-    const { transferred, total, phase } = this.#source.progress();
-    const { rate } = this.#measure(transferred);
+    const { transferred, kept = 0, total, phase } = this.#source.progress();
+    const { rate } = this.#measure(transferred - kept);
     const known = total >= 0 ? total : null;
     const left = known === null ? null : Math.max(0, known - transferred);
     try {
       this.#report({
         transferred,
+        resumed: kept,
         total: known,
         rate,
         etaSeconds: left === null || rate <= 0 ? null : left / rate,

@@ -108,7 +108,7 @@ export class RemoteReadStream extends Readable {
         checkReceived(reply, { bytes, root });
         if (bytes !== this.size) throw new E2eeftpError('E2EEFTP_INTEGRITY', 'the length is not the announced one');
         const seconds = (performance.now() - this.#started) / 1000;
-        this.result = { bytes, root: root.toString('hex'), resumedBytes: 0, seconds, path: this.#path };
+        this.result = { bytes, root: root.toString('hex'), resumedBytes: 0, skipped: false, seconds, path: this.#path };
         await this.#life.finish();
         this.push(null);
       },
@@ -166,7 +166,14 @@ export class RemoteWriteStream extends Writable {
       const sent = await this.#life.side.finish();
       const { path } = checkSent(await this.#life.side.finalReply(), sent, this.#path);
       const seconds = (performance.now() - this.#started) / 1000;
-      this.result = { bytes: sent.bytes, root: sent.root.toString('hex'), resumedBytes: 0, seconds, path };
+      this.result = {
+        bytes: sent.bytes,
+        root: sent.root.toString('hex'),
+        resumedBytes: 0,
+        skipped: false,
+        seconds,
+        path,
+      };
       await this.#life.finish();
     }, callback);
   }

@@ -3,6 +3,7 @@
  */
 import type { Durability } from '../commands/send.js';
 import type { TransferStats } from './measured.js';
+import type { RetryOptions } from './line.js';
 import type { OnProgress } from './progress.js';
 
 /**
@@ -11,8 +12,14 @@ import type { OnProgress } from './progress.js';
  */
 export type Overwrite = 'replace' | 'refuse' | 'rename';
 
+/**
+ * When a file need not be moved because the other side has it: `never`, if length and time are the same, or if length and
+ * content are.
+ */
+export type Skip = 'never' | 'time' | 'checksum';
+
 /** Options of `client.send` and `client.get`. */
-export interface TransferOptions {
+export interface TransferOptions extends RetryOptions {
   /** @default 'replace' */
   readonly overwrite?: Overwrite;
   /** Give the copy the time and the permission bits of the original. @default true */
@@ -28,6 +35,16 @@ export interface TransferOptions {
   readonly limitRate?: number;
   /** Measure where the time goes, on both sides: `stats` of progress reports and of the result. @default false */
   readonly stats?: boolean;
+  /** Go on with what an earlier call has left of the same file; else it is discarded. @default true */
+  readonly resume?: boolean;
+  /** Take over the blocks that a file of the target's name has already. @default true */
+  readonly delta?: boolean;
+  /** @default 'never' */
+  readonly skip?: Skip;
+  /**
+   * Connections for one file: so many at once. By default up to 4, added one by one as long as each makes it faster.
+   */
+  readonly connections?: number;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -38,10 +55,12 @@ export type GetOptions = TransferOptions;
 /** A file that was moved in full and verified at both ends. */
 export interface TransferResult {
   readonly bytes: number;
-  /** BLAKE3 root of the content in hex: what `b3sum` prints. */
+  /** BLAKE3 root of the content in hex: what `b3sum` prints. Empty for a file that was skipped for its time. */
   readonly root: string;
-  /** Bytes that need not be moved again because an earlier try had moved them. */
+  /** Bytes that did not travel because they were there: kept from an earlier try, or the same in the old file. */
   readonly resumedBytes: number;
+  /** The other side had the file: nothing was moved. */
+  readonly skipped: boolean;
   /** Duration of the call. */
   readonly seconds: number;
   /** Final name at the target: remote for `send`, local for `get`. */

@@ -19,10 +19,11 @@ export interface BuiltInHandlers {
   handleCopy(context: RequestContext): Promise<CommandReply>;
   handleHash(context: RequestContext): Promise<CommandReply>;
   handleSpace(context: RequestContext): Promise<CommandReply>;
+  handleReceipt(context: RequestContext): Promise<CommandReply>;
   handleBench(context: RequestContext): Promise<CommandReply>;
 }
 
-/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE and BENCH. */
+/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE, RECEIPT and BENCH. */
 export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
   registry.set('SEND', {
     summary: 'Stores a file',
@@ -82,5 +83,9 @@ export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHan
     summary: 'Measures the way of the bytes; stores nothing',
     permission: BENCH_REQUIREMENT,
     handler: (context) => handlers.handleBench(context),
+  });
+  registry.set('RECEIPT', {
+    summary: 'Counter-signs the receipt of a file that was moved',
+    handler: (context) => handlers.handleReceipt(context),
   });
 }

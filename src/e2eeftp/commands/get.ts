@@ -9,7 +9,9 @@ import { pathFromBytes, remoteBaseName } from '../../storage/path-text.js';
 import { partOf, readRange } from '../byte-range.js';
 import type { CommandReply } from '../command-registry.js';
 import type { RequestContext } from '../request-context.js';
-import { STATUS_TRANSFER_COMPLETE } from '../status.js';
+import { STATUS_OK, STATUS_TRANSFER_COMPLETE } from '../status.js';
+import { isSameStamp, readStamp } from '../unchanged.js';
+import { MIN_BLOCKS_SIZE } from './send.js';
 
 /** Answers a GET. */
 export async function getCommand(context: RequestContext): Promise<CommandReply> {
@@ -17,6 +19,7 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
   const { input, exchange } = context;
   const path = input.bytes('path');
   const range = readRange(input);
+  const lanes = input.count('lanes', 1024) ?? 0;
   const wantsStats = input.boolean('stats', false);
   const text = pathFromBytes(path);
   const source = await native(() => exchange.session.view.openSource(path)).catch((error: unknown) => {
@@ -25,11 +28,24 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
     throw new E2eeftpError('E2EEFTP_NOT_FOUND', `File not found: ${name}`, { cause: error });
   });
   try {
+    const stamp = readStamp(input, 'unless');
+    if (
+      stamp !== null &&
+      isSameStamp(
+        stamp,
+        nativeSync(() => source.metadata),
+      )
+    ) {
+      return { status: STATUS_OK, text: 'Unchanged', unchanged: true };
+    }
     const { size: fileSize, modifiedMs, modifiedNs, mode } = nativeSync(() => source.metadata);
     const part = range === null ? { offset: 0, length: fileSize } : partOf(range, fileSize);
     const times = { mtime: modifiedMs, mtimeNs: modifiedNs };
     const members = { size: part.length, ...times, mode, ...(range === null ? {} : { fileSize }) };
-    const { bytes, root } = await exchange.sendFile(source, members, part);
+    const byBlocks = range === null && input.boolean('blocks', false) && fileSize >= MIN_BLOCKS_SIZE;
+    const { bytes, root } = byBlocks
+      ? await exchange.sendBlocks(source, { ...members, sparse: nativeSync(() => source.isSparse) }, fileSize, lanes)
+      : await exchange.sendFile(source, members, part);
     const isWhole = part.length === fileSize;
     exchange.completed = {
       direction: 'out',

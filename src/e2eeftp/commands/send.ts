@@ -3,11 +3,12 @@
  * failure, what was there before stays as it was.
  *
  * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, durability?, stats?}` →
- * 100 → body → 226 `{bytes, root, path, durability, stats?}`; `path` is the final name, which `rename` may have chosen.
+ * 100 → body → 226 `{bytes, root, path, kept, durability, stats?}`; `path` is the final name, which `rename` may have chosen. With `blocks` a file of more than
+ * one block travels by blocks (docs/PROTOCOL.md §9).
  */
 import { E2eeftpError } from '../../errors.js';
 import { native } from '../../native.js';
-import type { NativeStaged, NativeStorage } from '../../native.js';
+import type { NativeBlocks, NativeStaged, NativeStorage } from '../../native.js';
 import { fullGrant, toNativeGrant } from '../../storage/grant.js';
 import { pathFromBytes } from '../../storage/path-text.js';
 import type { CommandReply } from '../command-registry.js';
@@ -16,10 +17,48 @@ import type { ReservedName } from '../name-reservation.js';
 import type { RequestContext } from '../request-context.js';
 import { readModified } from '../wire-time.js';
 import type { WireTime } from '../wire-time.js';
-import { STATUS_TRANSFER_COMPLETE } from '../status.js';
+import type { Exchange } from '../exchange.js';
+import { uploadKey } from '../resume-key.js';
+import { STATUS_OK, STATUS_TRANSFER_COMPLETE } from '../status.js';
+import { isSameStamp, readStamp } from '../unchanged.js';
 
 /** How far the data must be on disk before SEND answers: nothing, the file, or the file and its directory entry. */
 export type Durability = 'none' | 'file' | 'directory';
+
+/** What a SEND asks for, read. */
+interface Wanted {
+  readonly path: Buffer;
+  readonly size: number | null;
+  readonly modified: WireTime;
+  /** What every new file starts with. */
+  readonly stage: { readonly overwrite: boolean; readonly makeParents: boolean; mode?: number; expectedLen?: number };
+  /** By blocks; `null` when the client, or the length, asks for a plain body. */
+  readonly blocks: WantedBlocks | null;
+}
+
+interface WantedBlocks {
+  readonly size: number;
+  /** Go on with what an earlier try has left. */
+  readonly resume: boolean;
+  /** Take over blocks of the file that has the name. */
+  readonly delta: boolean;
+  readonly isSparse: boolean;
+  /** Further connections that the client would like. */
+  readonly lanes: number;
+  /** The same one in each try of one run. */
+  readonly run: string;
+}
+
+/** What was stored. */
+interface Stored {
+  readonly bytes: number;
+  readonly root: Buffer;
+  /** Bytes that were there before. */
+  readonly kept: number;
+}
+
+/** A file of one block can't be gone on with. */
+export const MIN_BLOCKS_SIZE: number = 1024 * 1024 + 1;
 
 const LEVELS: readonly [Durability, ...Durability[]] = ['none', 'file', 'directory'];
 
@@ -41,43 +80,126 @@ export function chosenDurability(wished: Durability | null, policy: DurabilityPo
 /** Answers a SEND. */
 export async function sendCommand(context: RequestContext, policy: DurabilityPolicy): Promise<CommandReply> {
   context.require('write');
-  const { input, exchange, grant } = context;
-  const { view } = exchange.session;
-  const wanted = input.bytes('path');
+  const wanted = readWanted(context);
+  const { input, exchange } = context;
+  const wished = (context.args['durability'] ?? null) === null ? null : input.choice('durability', LEVELS);
+  const durability = chosenDurability(wished, policy);
+  const wantsStats = input.boolean('stats', false);
+  const { path, stage } = wanted;
+  const choice = context.input.choice('overwrite', ['replace', 'refuse', 'rename']);
+  const unchanged = await findUnchanged(context, path);
+  if (unchanged) return { status: STATUS_OK, text: 'Unchanged', unchanged: true, path };
+  const name = await chooseName(context, path, choice === 'rename', stage.overwrite);
+  try {
+    const { bytes, root, kept } = await store(context, { ...wanted, path: name.path }, durability);
+    context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
+    const told = { bytes, root, path: name.path, kept, durability, ...(wantsStats ? exchange.stats() : {}) };
+    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', ...told };
+  } finally {
+    name.release();
+  }
+}
+
+function readWanted(context: RequestContext): Wanted {
+  const { input, grant } = context;
+  const path = input.bytes('path');
   const size = input.count('size');
   const mode = input.count('mode', 0o7777);
   const modified = readModified(input);
   const makeParents = input.boolean('parents', false);
-  const choice = input.choice('overwrite', ['replace', 'refuse', 'rename']);
-  const overwrite = choice === 'replace' && grant.overwrite;
-  const wished = (context.args['durability'] ?? null) === null ? null : input.choice('durability', LEVELS);
-  const durability = chosenDurability(wished, policy);
-  const wantsStats = input.boolean('stats', false);
-  const name = await chooseName(context, wanted, choice === 'rename', overwrite);
+  const overwrite = input.choice('overwrite', ['replace', 'refuse', 'rename']) === 'replace' && grant.overwrite;
+  const byBlocks = input.boolean('blocks', false) && size !== null && size >= MIN_BLOCKS_SIZE;
+  const blocks = {
+    resume: input.boolean('resume', true),
+    delta: input.boolean('delta', false),
+    isSparse: input.boolean('sparse', false),
+    lanes: input.count('lanes', 1024) ?? 0,
+    run: (input.optionalBytes('run') ?? Buffer.alloc(0)).toString('hex'),
+  };
+  return {
+    path,
+    size,
+    modified,
+    stage: {
+      overwrite,
+      makeParents,
+      ...(size === null ? {} : { expectedLen: size }),
+      ...(mode === null ? {} : { mode: mode & 0o777 }),
+    },
+    blocks: byBlocks ? { ...blocks, size } : null,
+  };
+}
+
+/** Whether the client has said that a file with this stamp need not be stored, and it is there. */
+async function findUnchanged(context: RequestContext, path: Buffer): Promise<boolean> {
+  const stamp = readStamp(context.input, 'unless');
+  // To say that it is there is to tell what is there.
+  if (stamp === null || !(context.grant.read || context.grant.list)) return false;
+  const { view } = context.exchange.session;
   try {
-    const staged = await native(() =>
-      view.stage(name.path, {
-        overwrite,
-        makeParents,
-        ...(size === null ? {} : { expectedLen: size }),
-        ...(mode === null ? {} : { mode: mode & 0o777 }),
-      }),
-    );
-    const { bytes, root } = await receive(context, staged, size, modified, durability);
-    context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
-    const stats = wantsStats ? exchange.stats() : {};
-    return {
-      status: STATUS_TRANSFER_COMPLETE,
-      text: 'Transfer Complete',
-      bytes,
-      root,
-      path: name.path,
-      durability,
-      ...stats,
-    };
-  } finally {
-    name.release();
+    const found = await native(() => view.stat(path));
+    return found.fileType === 'file' && isSameStamp(stamp, found);
+  } catch (error) {
+    // Whatever is in the way is told when the file is stored.
+    if (E2eeftpError.is(error)) return false;
+    throw error;
   }
+}
+
+async function store(context: RequestContext, wanted: Wanted, durability: Durability): Promise<Stored> {
+  const { view } = context.exchange.session;
+  const { path, size, modified, stage, blocks } = wanted;
+  if (blocks !== null) return storeBlocks(context, wanted, blocks, durability);
+  const staged = await native(() => view.stage(path, stage));
+  return { ...(await receive(context, staged, size, modified, durability)), kept: 0 };
+}
+
+async function storeBlocks(
+  context: RequestContext,
+  wanted: Wanted,
+  { resume, delta, isSparse, lanes, run }: WantedBlocks,
+  durability: Durability,
+): Promise<Stored> {
+  const { exchange, peer } = context;
+  const { view, uploads, channel } = exchange.session;
+  const { path, modified, stage } = wanted;
+  const owner = `${peer.fingerprint} ${context.grant.path}`;
+  await exchange.patiently(() => uploads.makeRoom(owner, path, run));
+  const options = {
+    stage,
+    key: uploadKey(peer.fingerprint),
+    isSparse,
+    adopt: delta,
+    isDurable: durability !== 'none',
+  };
+  let blocks = await native(() => view.stageBlocks(path, options));
+  let isStored = false;
+  try {
+    if (!resume) {
+      await native(() => blocks.release(true));
+      blocks = await native(() => view.stageBlocks(path, options));
+    }
+    const { bytes, root, kept } = await exchange.receiveBlocks(blocks, lanes, (transfer) => {
+      const upload = uploads.begin(owner, path, run, transfer, () => channel.destroy());
+      return () => upload.end();
+    });
+    noteJournal(exchange, blocks);
+    await native(() => blocks.commit({ durability, ...modified }));
+    isStored = true;
+    return { bytes, root, kept };
+  } finally {
+    if (!isStored) {
+      noteJournal(exchange, blocks);
+      // What has arrived waits for the next try; the first failure is the one to report.
+      await native(() => blocks.release(false)).catch((failure: unknown) => exchange.note(failure));
+    }
+  }
+}
+
+/** A transfer goes on without its journal; that it had to is for the log. */
+function noteJournal(exchange: Exchange, blocks: NativeBlocks): void {
+  const failure = blocks.takeJournalError();
+  if (failure !== null) exchange.note(new E2eeftpError('E2EEFTP_IO', `no journal: ${failure}`));
 }
 
 /** A client that may not replace the file that is there is told so before it sends anything. */

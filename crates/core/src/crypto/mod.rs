@@ -4,6 +4,7 @@
 //! replaced here. Nothing in this module keeps state beyond the keys it is given.
 
 pub(crate) mod aead;
+mod block_hash;
 pub(crate) mod cbc_hmac;
 mod cpu;
 pub(crate) mod ed25519;
@@ -17,6 +18,8 @@ mod root_hash;
 pub(crate) mod secret_bytes;
 pub(crate) mod x25519;
 
+pub(crate) use block_hash::journal_check;
+pub use block_hash::{BlockHasher, BlockValue, root_of_blocks};
 pub use cpu::has_aes_hardware;
 pub use os_random::OsRandom;
 pub use root_hash::RootHasher;

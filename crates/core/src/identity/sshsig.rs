@@ -5,10 +5,12 @@
 //! `ssh-keygen -Y verify` can check one.
 
 use crate::crypto::hash::sha512;
-use crate::identity::wire::put_string;
+use crate::identity::wire::{put_string, take_string};
 use crate::identity::{PublicKey, Signature, pem};
 
 const MAGIC: &[u8] = b"SSHSIG";
+const VERSION: u32 = 1;
+const LABEL: &str = "SSH SIGNATURE";
 const HASH: &[u8] = b"sha512";
 
 /// What is really signed for `message`: `"SSHSIG" ‖ string namespace ‖ string "" ‖
@@ -31,11 +33,23 @@ pub fn armored(key: &PublicKey, namespace: &str, signature: &[u8; 64]) -> String
 /// As [`armored`], for a key of any type.
 pub fn armored_signature(key: &PublicKey, namespace: &str, signature: &Signature) -> String {
     let mut blob = MAGIC.to_vec();
-    blob.extend_from_slice(&1u32.to_be_bytes());
+    blob.extend_from_slice(&VERSION.to_be_bytes());
     put_string(&mut blob, &key.to_ssh_blob());
     put_string(&mut blob, namespace.as_bytes());
     put_string(&mut blob, b"");
     put_string(&mut blob, HASH);
     put_string(&mut blob, &signature.to_ssh_blob());
-    pem::encode(&blob, "SSH SIGNATURE", 70).to_string()
+    pem::encode(&blob, LABEL, 70).to_string()
+}
+
+/// The signature in what [`armored_signature`] writes, by `key` and in `namespace`; `None` for
+/// anything else. Line breaks are free, and whether the signature fits is not looked at.
+pub fn read_armored(text: &str, key: &PublicKey, namespace: &str) -> Option<Signature> {
+    let blob = pem::decode(text, LABEL).ok()?;
+    let mut rest = blob.strip_prefix(MAGIC)?.strip_prefix(&VERSION.to_be_bytes())?;
+    let mut takes = |expected: &[u8]| take_string(&mut rest).is_some_and(|part| part == expected);
+    let is_expected =
+        takes(&key.to_ssh_blob()) && takes(namespace.as_bytes()) && takes(b"") && takes(HASH);
+    let signature = take_string(&mut rest).filter(|_| is_expected && rest.is_empty())?;
+    Signature::from_ssh_blob(signature)
 }

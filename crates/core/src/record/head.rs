@@ -2,7 +2,7 @@
 
 use crate::PeerFault;
 use crate::record::{MAX_CONTENT, MAX_CONTROL_CONTENT};
-use crate::transfer::{End, Reason};
+use crate::transfer::{BlockHead, End, Reason};
 
 /// The type of a protected record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,8 @@ pub enum InnerType {
     KeyUpdate,
     /// 7: the last record of this direction; the content is a [`Reason`], stream 0.
     Close,
+    /// 9: data of a block of a stream follows; the content is a [`BlockHead`].
+    Block,
     /// 0x20: messages of the handshake; never after it.
     Handshake,
 }
@@ -35,11 +37,12 @@ impl InnerType {
             Self::Stop => 5,
             Self::KeyUpdate => 6,
             Self::Close => 7,
+            Self::Block => 9,
             Self::Handshake => 0x20,
         }
     }
 
-    /// `None` for every code that version 1 does not use: 8 (ping), 9 (block) and 0x10 to 0x1f
+    /// `None` for every code that version 1 does not use: 8 (ping) and 0x10 to 0x1f
     /// (rekey) are reserved.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Some(match code {
@@ -50,6 +53,7 @@ impl InnerType {
             5 => Self::Stop,
             6 => Self::KeyUpdate,
             7 => Self::Close,
+            9 => Self::Block,
             0x20 => Self::Handshake,
             _ => return None,
         })
@@ -60,6 +64,7 @@ impl InnerType {
             Self::Control => (1..=MAX_CONTROL_CONTENT).contains(&content_len),
             Self::Data | Self::Handshake => content_len <= MAX_CONTENT,
             Self::End => content_len == End::WIRE_LEN,
+            Self::Block => content_len == BlockHead::WIRE_LEN,
             Self::Abort | Self::Stop | Self::Close => content_len == Reason::WIRE_LEN,
             Self::KeyUpdate => content_len == 0,
         }
@@ -67,7 +72,7 @@ impl InnerType {
 
     /// Whether records of this type belong to a stream; the others carry stream 0.
     fn has_stream(self) -> bool {
-        matches!(self, Self::Data | Self::End | Self::Abort | Self::Stop)
+        matches!(self, Self::Data | Self::End | Self::Abort | Self::Stop | Self::Block)
     }
 
     /// Whether the layer above may set flags; the others carry flags 0.

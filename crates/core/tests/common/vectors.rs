@@ -47,7 +47,7 @@ fn bytes(name: &str, len: usize) -> Vec<u8> {
     out
 }
 
-fn identity(seed: &[u8]) -> IdentityKey {
+pub(crate) fn identity(seed: &[u8]) -> IdentityKey {
     IdentityKey::generate(&mut Script(seed.to_vec())).unwrap()
 }
 
@@ -194,7 +194,7 @@ impl Run {
     }
 }
 
-fn file(about: &str, cases: &[Value]) -> Value {
+pub(crate) fn file(about: &str, cases: &[Value]) -> Value {
     json!({ "protocol": "e2eeftp/1", "about": about, "cases": cases })
 }
 
@@ -640,10 +640,11 @@ pub(crate) fn security_keys() -> Value {
 }
 
 /// Name and content of each file.
-pub(crate) fn all() -> [(&'static str, Value); 6] {
+pub(crate) fn all() -> [(&'static str, Value); 7] {
     [
         ("security-key.json", security_keys()),
         ("rotation.json", rotations()),
+        ("receipt.json", super::receipts::cases()),
         ("handshake.json", handshake()),
         ("schedule.json", schedule()),
         ("records.json", records()),

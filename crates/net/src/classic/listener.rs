@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use e2eeftp_core::classic::{ClientHello, HELLO_MESSAGE_LEN};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::incoming::Incoming;
+use crate::accept::Acceptor;
 use crate::error::{Error, Result};
 use crate::limits::ServerLimits;
-use crate::listener::{ACCEPT_PAUSE, MAX_WAITING, bind_tcp};
+use crate::listener::MAX_WAITING;
 use crate::places::{Places, Taken};
 
 /// A listening socket. A peer that is over a limit, or whose hello is no good, gets a close and
@@ -51,12 +52,19 @@ impl Listener {
     }
 
     fn start(address: SocketAddr, places: Arc<Places>) -> Result<Self> {
-        let listener = bind_tcp(address).map_err(|error| Error::Io("listen", error))?;
-        let address = listener.local_addr().map_err(|error| Error::Io("listen", error))?;
+        let acceptor = Acceptor::bind(address)?;
+        let address = acceptor.address();
         let closed = CancellationToken::new();
         let shared = Arc::new(Shared { places, closed: closed.clone() });
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(accept_loop(listener, shared, sender));
+        tokio::spawn(acceptor.run(closed.clone(), move |stream, address| {
+            let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) else { return };
+            let (shared, sender) = (Arc::clone(&shared), sender.clone());
+            tokio::spawn(async move {
+                receive_hello(stream, address, &shared, slot, &sender).await;
+                drop(half_open);
+            });
+        }));
         Ok(Self { address, incoming: Mutex::new(receiver), closed })
     }
 
@@ -84,27 +92,6 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, sender: mpsc::Sender<Incoming>) {
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shared.closed.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, address)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        if let Some(Taken { slot, half_open }) = shared.places.take(address.ip()) {
-            let (shared, sender) = (Arc::clone(&shared), sender.clone());
-            tokio::spawn(async move {
-                receive_hello(stream, address, &shared, slot, &sender).await;
-                drop(half_open);
-            });
-        }
     }
 }
 

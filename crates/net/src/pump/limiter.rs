@@ -85,6 +85,22 @@ impl RateLimiter {
     }
 }
 
+/// The limits of both directions, for those who share a line: a server, or a process.
+#[derive(Debug, Default)]
+pub struct Rates {
+    /// Of what is received.
+    pub inbound: RateLimiter,
+    /// Of what is sent.
+    pub outbound: RateLimiter,
+}
+
+impl Rates {
+    /// The same limit for each direction, in bytes a second; 0 means none.
+    pub fn new(rate: u64) -> Self {
+        Self { inbound: RateLimiter::new(rate), outbound: RateLimiter::new(rate) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,8 @@
 //! seals it in place and writes a batch of records with one system call; the receiver does the same
 //! backwards. There is no pass over the data before the first byte or after the last.
 
+mod blocks;
+mod inbox;
 pub(crate) mod limiter;
 pub(crate) mod meter;
 mod receive;
@@ -14,12 +16,20 @@ pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 
-use e2eeftp_core::record::{Opener, Sealer};
+use e2eeftp_core::record::{Head, InnerType, Opener, Sealer};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::{Error, Result};
+use crate::link::elapsed_ms;
 use crate::transfer::Transfer;
-use limiter::RateLimiter;
 
+use limiter::Rates;
+use wire::Wire;
+
+pub use blocks::BlocksResult;
+pub(crate) use blocks::{
+    ReceiveBoard, SendBoard, receive_blocks, receive_on_lane, send_blocks, send_on_lane,
+};
 pub use receive::receive_body;
 pub(crate) use send::read_exactly;
 pub use send::send_body;
@@ -56,8 +66,8 @@ pub struct PumpSettings<'a> {
     pub keep_alive: Duration,
     /// How long a full disk of this side is waited for; zero: not at all.
     pub space_timeout: Duration,
-    /// A rate limit beside that of `transfer`, shared with other transfers.
-    pub limiter: Option<&'a RateLimiter>,
+    /// Rate limits beside that of `transfer`, shared with other transfers.
+    pub rates: Option<&'a Rates>,
     /// Zero of the clock of the key ratchet.
     pub epoch: Instant,
 }
@@ -82,8 +92,35 @@ impl<'a> PumpSettings<'a> {
             stall_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(10),
             space_timeout: Duration::ZERO,
-            limiter: None,
+            rates: None,
             epoch: Instant::now(),
         }
     }
+
+    /// Moves as much as fits of what was received ahead to the front of `room`.
+    fn take_pending(&mut self, room: &mut [u8]) -> usize {
+        let len = self.pending.len().min(room.len());
+        room[..len].copy_from_slice(&self.pending[..len]);
+        self.pending.drain(..len);
+        len
+    }
+}
+
+/// Tells the peer why the body ends here: by Abort as its sender, by Stop as its receiver. From then on
+/// only the way back into step counts.
+fn give_body_up(
+    wire: &mut Wire<'_>,
+    settings: &mut PumpSettings<'_>,
+    kind: InnerType,
+    failure: &Error,
+) -> Result<()> {
+    let mut record = Vec::new();
+    let now_ms = elapsed_ms(settings.epoch);
+    if settings.sealer.needs_update(now_ms) {
+        settings.sealer.seal_update(now_ms, &mut record)?;
+    }
+    let head = Head { kind, flags: 0, stream: settings.stream };
+    settings.sealer.seal_small(head, &failure.reason().to_wire(), &mut record)?;
+    wire.start_draining();
+    wire.write_all(&record)
 }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::ops::Range;
 
 use e2eeftp_core::crypto::RootHasher;
-use e2eeftp_core::record::{HEADER_LEN, Head, InnerType, TAG_LEN};
+use e2eeftp_core::record::{HEADER_LEN, InnerType, TAG_LEN};
 use e2eeftp_core::transfer::{End, Notice, Reason};
 use e2eeftp_vfs::Staged;
 
@@ -13,10 +13,10 @@ use super::meter::Stage;
 use super::reverse::Notices;
 use super::space::until_space;
 use super::wire::Wire;
-use super::{BodyResult, PumpSettings};
+use super::{BodyResult, PumpSettings, give_body_up};
 use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE, data_record_len};
 use crate::error::{Error, Result};
-use crate::link::{elapsed_ms, refuse_flags};
+use crate::link::refuse_flags;
 use crate::transfer::Phase as TransferPhase;
 
 /// Records whose content is gathered for one write.
@@ -43,8 +43,7 @@ pub fn receive_body(
     settings.transfer.set_total(expected_len);
     settings.transfer.set_phase(TransferPhase::Moving);
     let transfer = settings.transfer;
-    let wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?
-        .limited_by(settings.limiter);
+    let wire = Wire::to_receive(socket, &settings)?;
     let notices = Notices::new(&settings);
     let mut receiver = Receiver {
         wire,
@@ -88,7 +87,7 @@ impl Receiver<'_, '_> {
         let mut filled = 0;
         let mut outcome = Outcome::More;
         loop {
-            filled += self.take_pending(&mut bytes[filled..]);
+            filled += self.settings.take_pending(&mut bytes[filled..]);
             let mut consumed = 0;
             loop {
                 let used = self.process(&mut bytes[consumed..filled], &mut outcome)?;
@@ -123,14 +122,6 @@ impl Receiver<'_, '_> {
             let wanted = self.wanted(filled);
             filled += self.wire.read(&mut bytes[filled..], wanted)?.unwrap_or(0);
         }
-    }
-
-    /// Moves as much as fits of what was received ahead to the front of `room`.
-    fn take_pending(&mut self, room: &mut [u8]) -> usize {
-        let len = self.settings.pending.len().min(room.len());
-        room[..len].copy_from_slice(&self.settings.pending[..len]);
-        self.settings.pending.drain(..len);
-        len
     }
 
     /// Opens whole records at the front of `bytes`, at most [`MAX_PIECES`] of them with content,
@@ -205,16 +196,9 @@ impl Receiver<'_, '_> {
 
     /// Asks the sender to stop; what still arrives of this body is opened and dropped.
     fn give_up(&mut self, failure: Error) -> Result<()> {
-        let mut record = Vec::new();
-        let now_ms = elapsed_ms(self.settings.epoch);
-        if self.settings.sealer.needs_update(now_ms) {
-            self.settings.sealer.seal_update(now_ms, &mut record)?;
-        }
-        let head = Head { kind: InnerType::Stop, flags: 0, stream: self.settings.stream };
-        self.settings.sealer.seal_small(head, &failure.reason().to_wire(), &mut record)?;
+        let told = give_body_up(&mut self.wire, &mut self.settings, InnerType::Stop, &failure);
         self.failure = Some(failure);
-        self.wire.start_draining();
-        self.wire.write_all(&record)
+        told
     }
 
     fn finish(&mut self, end: &End) -> Result<BodyResult> {

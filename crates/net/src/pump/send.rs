@@ -11,7 +11,7 @@ use e2eeftp_vfs::{ErrorKind, Source};
 use super::meter::Stage;
 use super::reverse::listen;
 use super::wire::Wire;
-use super::{BodyResult, PumpSettings};
+use super::{BodyResult, PumpSettings, give_body_up};
 use crate::buffer::{Buffer, SMALLEST_CONTENT, data_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::elapsed_ms;
@@ -33,8 +33,7 @@ pub fn send_body(
     length: u64,
     mut settings: PumpSettings<'_>,
 ) -> Result<BodyResult> {
-    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?
-        .limited_by(settings.limiter);
+    let mut wire = Wire::to_send(socket, &settings)?;
     settings.transfer.set_total(Some(length));
     settings.transfer.set_phase(TransferPhase::Moving);
     let sent = send_content(&mut wire, source, offset, length, &mut settings);
@@ -44,11 +43,7 @@ pub fn send_body(
         // The peer reads nothing until it has room: there is no way back into step.
         Err(Error::Aborted) if is_held_up => Err(Error::Closed),
         Err(error) if error.keeps_session() => {
-            let mut record = Vec::new();
-            let head = Head { kind: InnerType::Abort, flags: 0, stream: settings.stream };
-            settings.sealer.seal_small(head, &error.reason().to_wire(), &mut record)?;
-            wire.start_draining();
-            wire.write_all(&record)?;
+            give_body_up(&mut wire, &mut settings, InnerType::Abort, &error)?;
             Err(error)
         }
         other => other,

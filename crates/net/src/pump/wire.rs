@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::limits::DRAIN_TIMEOUT;
 use crate::transfer::{Phase, Transfer};
 
+use super::PumpSettings;
 use super::limiter::RateLimiter;
 use super::meter::{Meter, Stage};
 
@@ -63,10 +64,20 @@ impl<'a> Wire<'a> {
         })
     }
 
-    /// The same socket under one more rate limit.
-    pub(crate) fn limited_by(mut self, limiter: Option<&'a RateLimiter>) -> Self {
-        self.shared_limiter = limiter;
-        self
+    /// The socket of a pump that sends a file with `settings`.
+    pub(crate) fn to_send(socket: &'a TcpStream, settings: &PumpSettings<'a>) -> Result<Self> {
+        let PumpSettings { transfer, dead, stall_timeout, rates, .. } = *settings;
+        let mut wire = Self::new(socket, transfer, dead, stall_timeout)?;
+        wire.shared_limiter = rates.map(|rates| &rates.outbound);
+        Ok(wire)
+    }
+
+    /// The socket of a pump that receives a file with `settings`.
+    pub(crate) fn to_receive(socket: &'a TcpStream, settings: &PumpSettings<'a>) -> Result<Self> {
+        let PumpSettings { transfer, dead, stall_timeout, rates, .. } = *settings;
+        let mut wire = Self::new(socket, transfer, dead, stall_timeout)?;
+        wire.shared_limiter = rates.map(|rates| &rates.inbound);
+        Ok(wire)
     }
 
     /// Whether any rate limit holds at the moment.

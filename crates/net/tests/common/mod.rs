@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod files;
+pub(crate) mod lanes;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 

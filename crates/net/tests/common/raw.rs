@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use e2eeftp_core::crypto::OsRandom;
 use e2eeftp_core::handshake::{
-    ClientSettings, Established, FLIGHT_RECORD_LEN, SERVER_HELLO_RECORD_LEN, ServerProved,
+    ClientSettings, Established, FLIGHT_RECORD_LEN, Join, SERVER_HELLO_RECORD_LEN, ServerProved,
     ServerSettings, read_client_hello, start_client,
 };
 use e2eeftp_core::identity::IdentityKey;
@@ -46,8 +46,18 @@ pub(crate) struct HalfOpen {
 }
 
 impl HalfOpen {
-    pub(crate) async fn new(address: SocketAddr, mut random: impl Random) -> Self {
-        let (state, m1) = start_client(ClientSettings::default(), &mut random).unwrap();
+    pub(crate) async fn new(address: SocketAddr, random: impl Random) -> Self {
+        Self::with(address, random, None).await
+    }
+
+    /// A connection that asks to join a session.
+    pub(crate) async fn joining(address: SocketAddr, join: Join) -> Self {
+        Self::with(address, OsRandom::new(), Some(join)).await
+    }
+
+    async fn with(address: SocketAddr, mut random: impl Random, join: Option<Join>) -> Self {
+        let settings = ClientSettings { join, ..ClientSettings::default() };
+        let (state, m1) = start_client(settings, &mut random).unwrap();
         let mut stream = within(TcpStream::connect(address)).await.unwrap();
         stream.write_all(&m1).await.unwrap();
         let m3 = within(read_record(&mut stream)).await.unwrap();
@@ -61,6 +71,14 @@ impl HalfOpen {
     pub(crate) fn m5(self) -> (TcpStream, Vec<u8>, Established) {
         let (m5, established) = self.proved.authenticate(&identity()).unwrap();
         (self.stream, m5, established)
+    }
+
+    /// Sends the last message of a join.
+    pub(crate) async fn finish_joined(self) -> RawPeer {
+        let Self { mut stream, proved, .. } = self;
+        let (m5, established) = proved.finish_joined().unwrap();
+        stream.write_all(&m5).await.unwrap();
+        RawPeer { stream, established }
     }
 }
 
@@ -77,6 +95,16 @@ impl RawPeer {
         let (mut stream, m5, established) = half_open.m5();
         stream.write_all(&m5).await.unwrap();
         Self { stream, established }
+    }
+
+    /// Joins a session, whose client has `join` from its own end.
+    pub(crate) async fn lane(address: SocketAddr, join: Join) -> Self {
+        HalfOpen::joining(address, join).await.finish_joined().await
+    }
+
+    /// What a lane of this session under `id` needs.
+    pub(crate) fn join(&self, id: &[u8; 32]) -> Join {
+        Join { id: *id, secret: self.established.exporter.join_secret(id) }
     }
 
     /// Takes the server's side of a connection up to the client's proof.

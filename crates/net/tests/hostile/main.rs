@@ -8,6 +8,7 @@ mod common;
 
 mod evil_server;
 mod forger;
+mod lanes;
 mod limits;
 mod middle;
 mod records;

@@ -7,6 +7,7 @@
 mod support;
 mod tmpfs;
 
+mod blocks;
 mod commit;
 mod copy;
 mod escape;
