@@ -13,8 +13,11 @@ import { runMain } from './lib/run.mjs';
 /** The newest glibc that a binary for `*-linux-gnu` may need: what Debian 11 and Ubuntu 20.04 have. */
 const GLIBC_FLOOR = [2, 31];
 
-/** `e_machine` of an ELF header, and `cputype` of a Mach-O header. */
-const PROCESSORS = { x86_64: { elf: 0x3e, macho: 0x0100_0007 }, aarch64: { elf: 0xb7, macho: 0x0100_000c } };
+/** `e_machine` of an ELF header, `cputype` of a Mach-O header, and `Machine` of a PE header. */
+const PROCESSORS = {
+  x86_64: { elf: 0x3e, macho: 0x0100_0007, pe: 0x8664 },
+  aarch64: { elf: 0xb7, macho: 0x0100_000c, pe: 0xaa64 },
+};
 
 await runMain(async () => {
   const [directory, tag, project = root] = process.argv.slice(2);
@@ -70,6 +73,9 @@ function checkTarget(directory, target) {
       content.length > 8 && content.readUInt32LE(0) === 0xfeed_facf && content.readUInt32LE(4) === expected.macho;
     return fits ? [] : [`${target}: not a Mach-O binary for ${processor}`];
   }
+  if (system === 'windows') {
+    return processorOfPe(content) === expected.pe ? [] : [`${target}: not a Windows binary for ${processor}`];
+  }
   const isElf = content.length > 64 && content.subarray(0, 6).equals(Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1]));
   if (!isElf || content.readUInt16LE(18) !== expected.elf) return [`${target}: not an ELF binary for ${processor}`];
   const newest = newestGlibc(content);
@@ -78,6 +84,19 @@ function checkTarget(directory, target) {
   const [major, minor] = GLIBC_FLOOR;
   const tooNew = newest[0] > major || (newest[0] === major && newest[1] > minor);
   return tooNew ? [`${target}: needs glibc ${newest.join('.')}, promised is ${GLIBC_FLOOR.join('.')}`] : [];
+}
+
+/**
+ * `Machine` of a PE file, whose header is where the number at 0x3c says.
+ *
+ * @param {Buffer} content
+ * @returns {number | null}
+ */
+function processorOfPe(content) {
+  if (content.length < 0x40 || content.toString('latin1', 0, 2) !== 'MZ') return null;
+  const header = content.readUInt32LE(0x3c);
+  if (header + 6 > content.length || content.toString('latin1', header, header + 4) !== 'PE\0\0') return null;
+  return content.readUInt16LE(header + 4);
 }
 
 /**

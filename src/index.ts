@@ -20,6 +20,8 @@ export type { HashOptions, HashResult } from './e2eeftp/client/hash.js';
 export type { ListOptions } from './e2eeftp/client/list.js';
 export { ProgressReporter } from './e2eeftp/client/progress.js';
 export type { OnProgress, Progress, ProgressSource } from './e2eeftp/client/progress.js';
+export type { StandardInputOptions, StandardOutputOptions } from './e2eeftp/client/standard-streams.js';
+export type { Compression } from './e2eeftp/compression.js';
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
 export { limitingFactor } from './e2eeftp/client/limiting-factor.js';

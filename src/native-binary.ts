@@ -17,6 +17,8 @@ export const PREBUILT: readonly string[] = [
   'linux-arm64-musl',
   'darwin-x64',
   'darwin-arm64',
+  'win32-x64-msvc',
+  'win32-arm64-msvc',
 ];
 
 /** Where this process runs. */
@@ -31,9 +33,10 @@ export interface Machine {
 /** Loads a module by name or path, or throws; `require` of the package's root. */
 export type Load = (name: string) => unknown;
 
-/** The addon's platform name on `machine`, such as `linux-x64-gnu` or `darwin-arm64`. */
+/** The addon's platform name on `machine`, such as `linux-x64-gnu`, `darwin-arm64` or `win32-x64-msvc`. */
 export function platformName({ platform, arch, musl }: Machine): string {
-  return platform === 'linux' ? `linux-${arch}-${musl ? 'musl' : 'gnu'}` : `${platform}-${arch}`;
+  if (platform === 'linux') return `linux-${arch}-${musl ? 'musl' : 'gnu'}`;
+  return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`;
 }
 
 /**

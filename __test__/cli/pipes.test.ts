@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, createWriteStream, existsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
-import { Sandbox, until } from './run.js';
+import { events, Sandbox, until } from './run.js';
 
 function withPipe(t: ExecutionContext): Sandbox {
   const box = new Sandbox();
@@ -79,6 +80,67 @@ test('ctrl-C and SIGTERM end the wait for a passphrase that nobody writes', asyn
     t.is(result.code, code, result.stderr);
     t.false(existsSync(box.path('a.key')));
   }
+});
+
+test('standard input and output carry a file whole, compressed or not', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const server = await box.ready();
+  const content = Buffer.concat([randomBytes(2_000_000), Buffer.alloc(3_000_000, 'text ')]);
+  const file = box.write('source', content);
+  for (const compress of ['none', 'zstd', 'auto']) {
+    const more = ['--compress', compress, ...server.at];
+    const sent = await box.run(['send', '-', '127.0.0.1:piped', '--json', ...more], { input: content });
+    t.is(sent.code, 0, sent.stderr);
+    t.true(content.equals(readFileSync(box.path('files/piped'))));
+    const complete = events(sent.stdout).at(-1);
+    t.like(complete, { type: 'complete', bytes: content.length, verified: true });
+    if (compress === 'zstd') t.true(complete?.type === 'complete' && complete.sentBytes < 2_100_000);
+    if (compress === 'none') t.true(complete?.type === 'complete' && complete.sentBytes === content.length);
+    const got = await box.run(['get', '127.0.0.1:piped', '-', '--receipt', 'r', ...more]);
+    t.is(got.code, 0, got.stderr);
+    t.true(content.equals(got.stdoutBytes));
+    const checked = await box.run(['receipt', 'verify', 'r', '--file', 'source', '--server-key', server.fingerprint]);
+    t.is(checked.code, 0, checked.stderr);
+    // Plain files on both ends of the redirection, and one that is appended to.
+    const shell = ['sh', '-c', `exec "$@" < '${file}'`, 'sh'];
+    t.is((await box.run(['send', '-', '127.0.0.1:file', ...more], { under: shell })).code, 0);
+    box.write('out', 'before ');
+    const append = ['sh', '-c', 'exec "$@" >> out', 'sh'];
+    t.is((await box.run(['get', '127.0.0.1:file', '-', ...more], { under: append })).code, 0);
+    t.true(Buffer.concat([Buffer.from('before '), content]).equals(readFileSync(box.path('out'))));
+  }
+  const nothing = await box.run(['send', '-', '127.0.0.1:empty', ...server.at], { input: '' });
+  t.is(nothing.code, 0, nothing.stderr);
+  t.is(box.read('files/empty'), '');
+  await server.stop();
+});
+
+test('a pipe that is interrupted leaves nothing on the server, whoever is silent', async (t) => {
+  const box = new Sandbox();
+  t.teardown(() => box.dispose());
+  const server = await box.ready();
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGKILL', null],
+  ] as const) {
+    const run = box.start(['send', '-', '127.0.0.1:piped', ...server.at]);
+    run.child.stdin?.write('the first bytes, and no more');
+    await until(() => readdirSync(box.path('files')).length > 0, 'the staged file');
+    run.kill(signal);
+    t.is((await run.result).code, code);
+    await until(() => readdirSync(box.path('files')).length === 0, 'nothing to be left');
+  }
+  // Nobody reads what comes out.
+  box.write('files/large', Buffer.alloc(30_000_000, 'large'));
+  const run = box.start(['get', '127.0.0.1:large', '-', ...server.at], { input: '' });
+  run.child.stdout?.pause();
+  await until(() => (run.child.stdout?.readableLength ?? 0) > 0, 'the first bytes');
+  run.kill('SIGINT');
+  run.child.stdout?.resume();
+  t.is((await run.result).code, 130);
+  await server.stop();
 });
 
 /** Until a process has the pipe open. */

@@ -19,6 +19,11 @@ function binary(target: string, glibc = '2.28'): Buffer {
   if (system === 'darwin') {
     content.writeUInt32LE(0xfeedfacf, 0);
     content.writeUInt32LE(processor === 'x86_64' ? 0x01000007 : 0x0100000c, 4);
+  } else if (system === 'windows') {
+    content.write('MZ', 'latin1');
+    content.writeUInt32LE(0x80, 0x3c);
+    content.write('PE\0\0', 0x80, 'latin1');
+    content.writeUInt16LE(processor === 'x86_64' ? 0x8664 : 0xaa64, 0x84);
   } else {
     content.write('\x7fELF\x02\x01', 'latin1');
     content.writeUInt16LE(processor === 'x86_64' ? 0x3e : 0xb7, 18);
@@ -61,13 +66,17 @@ test('a missing, double, foreign or unknown binary stops the release', async (t)
   write(directory, 'aarch64-unknown-linux-gnu', binary('x86_64-unknown-linux-gnu'));
   write(directory, 'x86_64-unknown-linux-musl', binary('x86_64-unknown-linux-gnu'));
   write(directory, 'riscv64gc-unknown-linux-gnu', binary('x86_64-unknown-linux-gnu'));
+  write(directory, 'aarch64-pc-windows-msvc', binary('x86_64-pc-windows-msvc'));
+  write(directory, 'x86_64-pc-windows-msvc', Buffer.from('MZ'.padEnd(0x44, '\xff'), 'latin1'));
   const { code, faults } = check(directory);
   t.is(code, 1);
   t.deepEqual(faults.map((fault) => fault.replace(/ folder .*/, ' folder')).toSorted(), [
     'aarch64-apple-darwin: there is no folder',
+    'aarch64-pc-windows-msvc: not a Windows binary for aarch64',
     'aarch64-unknown-linux-gnu: not an ELF binary for aarch64',
     'binding-riscv64gc-unknown-linux-gnu belongs to no target of package.json',
     'x86_64-apple-darwin: 2 files instead of one: e2eeftp.node, second.node',
+    'x86_64-pc-windows-msvc: not a Windows binary for x86_64',
     'x86_64-unknown-linux-musl: needs glibc 2.28',
   ]);
 });

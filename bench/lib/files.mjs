@@ -49,21 +49,25 @@ export function makeAllocatedFile(file, bytes) {
 /**
  * Makes a file of `bytes` bytes of which a tenth is random data, in islands; the rest are holes, which
  * read as zeros and take no room.
+ *
+ * @returns {number} bytes of data
  */
 export function makeIslandFile(file, bytes) {
   fs.writeFileSync(file, '', { flag: 'wx' });
   fs.truncateSync(file, bytes);
   const descriptor = fs.openSync(file, 'r+');
   const island = crypto.randomBytes(ISLAND);
+  let written = 0;
   try {
     for (let offset = 0, index = 0; offset + ISLAND <= bytes; offset += ISLAND_EVERY, index++) {
       // The index makes islands differ.
       island.writeUIntLE(index, 0, 6);
-      fs.writeSync(descriptor, island, 0, ISLAND, offset);
+      written += fs.writeSync(descriptor, island, 0, ISLAND, offset);
     }
   } finally {
     fs.closeSync(descriptor);
   }
+  return written;
 }
 
 /** Changes the byte at `offset` of a file. */

@@ -13,6 +13,7 @@ import { absence, figure, range, table } from '../lib/tables.mjs';
 const DIRECTIONS = ['up', 'down'];
 const MIB = 2 ** 20;
 const FEW_BLOCKS = 3;
+const OLD = new Date('2020-01-01');
 
 /** @type {import('../lib/measure.mjs').Suite} */
 export async function deltaSuite(bench) {
@@ -39,18 +40,25 @@ function cases(folder, bytes, daemon, sshd) {
   // The file on the server that is fetched is the local one under a second name.
   const served = daemon === null ? local : path.join(daemon.root, 'served');
   if (daemon !== null) fs.linkSync(local, served);
-  let changes = 0;
+  /** Where bytes were changed so far; each target is brought up to all but the last. */
+  const changes = [];
   const list = [];
   for (const direction of DIRECTIONS) {
     const add = (name, missing, target, run) => {
       const kept = target ?? path.join(folder, `${name} ${direction}`.replaceAll(' ', '-'));
+      let seen = 0;
       if (missing === null) fs.copyFileSync(local, kept);
       list.push({
         name: `${name} ${direction}`,
         missing,
         run: ({ warmUp }) => {
           // Somewhere else in each round, and never twice in the same block.
-          changeByte(local, Math.floor(bytes * ((changes++ * 0.618 + 0.05) % 1)));
+          changes.push(Math.floor(bytes * ((changes.length * 0.618 + 0.05) % 1)));
+          changeByte(local, changes.at(-1));
+          for (const offset of changes.slice(seen, -1)) changeByte(kept, offset);
+          seen = changes.length;
+          // Older than the source, or it would be left alone as unchanged.
+          fs.utimesSync(kept, OLD, OLD);
           return run(kept, warmUp);
         },
       });

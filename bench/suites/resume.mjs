@@ -20,8 +20,12 @@ const LIMIT_MIB = 256;
 const LIMIT_SECONDS = 1;
 /** The file in whose kept part a byte is changed is that much smaller. */
 const ALTERED_PART = 8;
-/** Where that byte is. */
-const ALTERED_AT = 0.4;
+/** Where that byte is, and when that transfer is killed: early, so that it surely is not at its end. */
+const ALTERED_AT = 0.2;
+const ALTERED_INTERRUPT_AT = 0.5;
+/** So long nobody writes what was kept before it is altered: the server may still be at it. */
+const SETTLED_MS = 1000;
+const SETTLE_MS = 30_000;
 const DIRECTIONS = ['up', 'down'];
 
 /**
@@ -62,10 +66,10 @@ export async function resumeSuite(bench) {
       ['altered', bytes / ALTERED_PART],
     ]) {
       const source = path.join(daemon?.root ?? folder, `source-${kind}`);
-      makeIslandFile(source, size);
+      const dataBytes = makeIslandFile(source, size);
       for (const direction of DIRECTIONS) {
         for (const peer of peers(setting, direction, source)) {
-          await runPeer(setting, results, peer, `${peer.name} ${direction}`, kind, source);
+          await runPeer(setting, results, peer, `${peer.name} ${direction}`, { kind, source, dataBytes });
         }
       }
       fs.rmSync(source);
@@ -126,14 +130,15 @@ function stagedFile(folder) {
   return files.toSorted((a, b) => size(b) - size(a))[0] ?? path.join(folder, 'none');
 }
 
-async function runPeer({ bench }, results, peer, name, kind, source) {
+async function runPeer({ bench }, results, peer, name, { kind, source, dataBytes }) {
   const result = results.get(name) ?? { name, samples: [], missing: peer.missing, failure: null, altered: null };
   results.set(name, result);
   if (result.missing !== null || result.failure !== null) return;
   try {
-    const arrived = await interrupted(peer, fs.statSync(source).size);
+    const share = kind === 'whole' ? INTERRUPT_AT : ALTERED_INTERRUPT_AT;
+    const arrived = await interrupted(peer, fs.statSync(source).size, share);
     if (kind === 'whole') {
-      const sample = await resumed(peer, source, arrived);
+      const sample = await resumed(peer, source, arrived, dataBytes);
       result.samples.push(sample);
       await run('cmp', [source, peer.target], { timeoutMs: 600_000 });
       bench.log(`  ${name}: ${figure(sample.firstNew)} s, ${figure(sample.resent / MIB, 0)} MiB sent again`);
@@ -155,11 +160,11 @@ async function runPeer({ bench }, results, peer, name, kind, source) {
 }
 
 /**
- * Kills the client when most of the file has arrived.
+ * Kills the client when a share of the file has arrived.
  *
  * @returns {Promise<number>} bytes that were sent by then
  */
-async function interrupted(peer, size) {
+async function interrupted(peer, size, share) {
   const { command, args, env } = peer.command(false);
   const wire = watchWire();
   const client = start(command, args, { env });
@@ -173,9 +178,9 @@ async function interrupted(peer, size) {
     },
   );
   const giveUp = Date.now() + 30_000 + (size / SLOWEST) * 1000;
-  while (peer.arrived(client.lines) < size * INTERRUPT_AT) {
+  while (peer.arrived(client.lines) < size * share) {
     if (ended) throw new Error(`it ended before it could be interrupted: ${client.complaint()}`);
-    if (Date.now() > giveUp) throw new Error('it did not come to 90 %');
+    if (Date.now() > giveUp) throw new Error(`it did not come to ${share * 100} %`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   // With what it has started: ssh, and the receiving half of rsync, which would go on.
@@ -195,7 +200,7 @@ function killIfThere(pid) {
 }
 
 /** @returns {Promise<Sample>} */
-async function resumed(peer, source, sent) {
+async function resumed(peer, source, sent, dataBytes) {
   const { size } = fs.statSync(source);
   const sizeBefore = fs.statSync(peer.target, { throwIfNoEntry: false })?.size;
   const { command, args, env } = peer.command(true);
@@ -211,10 +216,13 @@ async function resumed(peer, source, sent) {
   const sentAgain = samples.at(-1)[1];
   // The other programs say nothing; they go on where the file ends.
   const kept = peer.name === 'e2eeftp' ? completeOf(client.lines).resumedBytes : (sizeBefore ?? 0);
+  // What travels of the file: holes do not, where a peer knows them.
+  const travels = sent + sentAgain < size / 2 ? dataBytes : size;
   // Where nothing was kept, new is what had not been sent before.
-  const newAfter = sentAgain - (size - (kept > 0 ? kept : Math.min(sent, size)));
+  const before = kept > 0 ? (kept / size) * travels : Math.min(sent, travels);
+  const newAfter = sentAgain - (travels - before);
   const firstNew = samples.find(([, bytes]) => bytes >= Math.max(newAfter, 0) + MIB)?.[0] ?? seconds;
-  return { arrived: sent, kept, resent: Math.max(0, sent + sentAgain - size), firstNew, seconds };
+  return { arrived: sent, kept, resent: Math.max(0, sent + sentAgain - travels), firstNew, seconds };
 }
 
 /**
@@ -223,15 +231,35 @@ async function resumed(peer, source, sent) {
  * @returns {Promise<string>} what became of the file
  */
 async function afterAlteration(peer, source) {
-  const partial = peer.partial();
-  if (!fs.existsSync(partial)) return 'nothing was kept';
+  const partial = await settledPartial(peer);
+  if (partial === null) return 'nothing was kept';
   changeByte(partial, Math.floor(fs.statSync(source).size * ALTERED_AT));
   const { command, args, env } = peer.command(true);
   const client = start(command, args, { env });
   const { code } = await client.ended;
   const { status } = await compare(source, peer.target);
+  if (peer.name === 'e2eeftp' && code === 0 && !(completeOf(client.lines).resumedBytes > 0)) return 'nothing was kept';
   if (status === 0) return 'noticed: right file';
   return code === 0 ? 'NOT NOTICED: wrong file' : `noticed: exit ${code}`;
+}
+
+/**
+ * Waits until nobody writes what was kept any more.
+ *
+ * @returns {Promise<string | null>} the file, or null when nothing was kept
+ * @throws {Error} when the transfer has ended well in spite of its interruption
+ */
+async function settledPartial(peer) {
+  const giveUp = Date.now() + SETTLE_MS;
+  for (;;) {
+    const partial = peer.partial();
+    if (partial !== peer.target && fs.existsSync(peer.target)) throw new Error('it was interrupted too late');
+    const written = fs.statSync(partial, { throwIfNoEntry: false })?.mtimeMs;
+    if (written === undefined) return null;
+    if (Date.now() - written > SETTLED_MS) return partial;
+    if (Date.now() > giveUp) throw new Error('what was kept is still written');
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 /** @returns {Promise<{status: number | null}>} of cmp(1) */
@@ -275,7 +303,7 @@ function report(results, bytes) {
       'Loopback, target on disk, source with holes: a tenth of it is data. The client and its ssh get SIGKILL and the same command is run',
       'again at once (sftp: reput and reget instead of put and get); one run each. The clock starts with the second command. New is',
       'the first MiB that was not kept; where nothing was kept, that had not been sent before. Sent again: what TCP carried in both runs,',
-      `headers and acknowledgements apart, above the length of the file. The last column: the same with a file of 1/${ALTERED_PART}, in whose`,
+      `headers and acknowledgements apart, above the length of the file, or above its data where the peer does not send holes (e2eeftp). The last column: the same with a file of 1/${ALTERED_PART}, in whose`,
       'kept part one byte was changed between the runs.',
       '',
       table(heads, rows),

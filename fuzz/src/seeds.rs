@@ -23,6 +23,12 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     ] {
         out.push(("vpath", name.into(), path.to_vec()));
     }
+    for (name, content) in [("text", &b"all work and no play ".repeat(40)[..]), ("one", b"x")] {
+        let mut piece = vec![0];
+        e2eeftp_core::compress::Encoder::new().unwrap().encode(content, true, &mut piece).unwrap();
+        out.push(("compressed_piece", name.into(), piece));
+        out.push(("compressed_piece", format!("{name}-content"), [&[1][..], content].concat()));
+    }
     let receipt = crate::receipts::genuine();
     let texts = [receipt.to_text().unwrap(), receipt.statement().to_text().unwrap()];
     for (mode, name) in [(0, "receipt"), (1, "statement")] {

@@ -115,6 +115,8 @@ export class SeenEphemerals {
     await this.#file?.close();
     this.#file = await open(this.#path, 'a');
     // The name, too: what is appended to a file that a power failure takes away is not remembered.
+    // Windows does not open directories, and keeps its names in a journal.
+    if (process.platform === 'win32') return;
     const directory = await open(dirname(this.#path));
     try {
       await directory.sync();

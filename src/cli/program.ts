@@ -85,7 +85,9 @@ async function runVerb(verb: Verb, config: VerbConfig, command: Command, env: No
   const { signal, alive, pauseTimeout } = interruption;
   const context: CliContext = { output, globals, settings, env, signal, alive, pauseTimeout };
   try {
-    return (await verb.run(context, command.args, options)) ?? EXIT.ok;
+    const code = (await verb.run(context, command.args, options)) ?? EXIT.ok;
+    // A verb that has told of the interruption itself does not know which signal it was.
+    return code === EXIT.interrupted ? (interruption.exitCode ?? code) : code;
   } catch (error) {
     const code = reportAll((each) => reportError(output, each), signal.aborted ? signal.reason : error);
     return interruption.exitCode ?? code;

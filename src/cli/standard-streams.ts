@@ -3,24 +3,36 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type Client,
+  type Compression,
+  type Durability,
   E2eeftpError,
   type OnProgress,
   type Overwrite,
   ProgressReporter,
   type TransferResult,
 } from '../index.js';
+import { EXIT } from './exit-code.js';
+import type { TransferOptions } from './transfer-options.js';
 
 /** Options of both directions. */
 export interface StreamTransferOptions {
+  compress: Compression;
   onProgress: OnProgress;
   signal: AbortSignal;
   /** Bytes a second. */
   limitRate?: number;
+  /** Measure where the time goes. */
+  stats?: boolean;
 }
 
-/** The limit of a transfer for a stream. */
-export function limitedTo({ limitRate }: { limitRate?: number }): { limitRate?: number } {
+/** The limit of a transfer. */
+export function limitedTo({ limitRate }: Pick<StreamTransferOptions, 'limitRate'>): { limitRate?: number } {
   return limitRate === undefined ? {} : { limitRate };
+}
+
+/** What of a transfer's options is about pace and figures. */
+export function pace(options: TransferOptions['moving']): Pick<StreamTransferOptions, 'limitRate' | 'stats'> {
+  return { ...limitedTo(options), ...(options.stats === true ? { stats: true } : {}) };
 }
 
 /** Lets pieces pass no faster than a rate; what was waited too long for is made up for by a tenth of a second. */
@@ -91,6 +103,14 @@ async function withProgress(
   }
 }
 
+/** A reader that went away (`e2eeftp get … - | head`) is no mistake of anybody. */
+function orBrokenPipe(error: unknown): never {
+  if (E2eeftpError.is(error, 'E2EEFTP_IO') && error.message.endsWith('standard output is closed')) {
+    process.exit(EXIT.brokenPipe);
+  }
+  throw error;
+}
+
 /**
  * Sends standard input, whose length is not known, to a remote name. When it breaks off or the run is aborted nothing
  * appears under that name.
@@ -98,9 +118,10 @@ async function withProgress(
 export async function sendStandardInput(
   client: Client,
   path: string,
-  options: StreamTransferOptions & { overwrite: Overwrite },
+  options: StreamTransferOptions & { overwrite: Overwrite; durability?: Durability },
 ): Promise<TransferResult> {
   const { overwrite, signal } = options;
+  if (process.platform !== 'win32') return client.sendStandardInput(path, options);
   const counter = new ByteCounter(() => null);
   return withProgress(counter, '-', options, async () => {
     const target = client.createWriteStream(path, { overwrite, signal });
@@ -116,6 +137,7 @@ export async function getToStandardOutput(
   options: StreamTransferOptions,
 ): Promise<TransferResult> {
   const { signal } = options;
+  if (process.platform !== 'win32') return client.getToStandardOutput(path, options).catch(orBrokenPipe);
   const source = client.createReadStream(path, { signal });
   const counter = new ByteCounter(() => source.size);
   return withProgress(counter, path, options, async () => {

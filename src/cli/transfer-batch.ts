@@ -23,6 +23,8 @@ interface Moved {
   seconds: number;
   /** BLAKE3 in hexadecimal. */
   root: string;
+  /** Bytes that crossed the network, where it was compressed. */
+  sentBytes?: number;
   /** Bytes that were there already. */
   resumedBytes: number;
   /** Nothing was moved: the other side had it. */
@@ -183,7 +185,7 @@ function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
 }
 
 function tellFile({ output }: CliContext, job: TransferJob, moved: Moved): void {
-  const { target, bytes, seconds, root, resumedBytes, unverified } = moved;
+  const { target, bytes, seconds, root, resumedBytes, sentBytes, unverified } = moved;
   const verified = unverified === undefined;
   const { skipped = false } = moved;
   if (output.json) {
@@ -212,6 +214,7 @@ function tellFile({ output }: CliContext, job: TransferJob, moved: Moved): void 
     `BLAKE3 ${root}`,
     verified ? output.style('green', 'verified') : output.style('yellow', unverified),
   ];
+  if (sentBytes !== undefined) parts.push(`sent as ${formatBytes(sentBytes)}`);
   if (resumedBytes > 0) parts.push(`resumed ${formatBytes(resumedBytes)}`);
   output.note(parts.join(', '));
 }
@@ -231,7 +234,7 @@ function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Tot
       type: 'complete',
       files: carried.length,
       bytes,
-      sentBytes: bytes - resumedBytes,
+      sentBytes: moved.reduce((sum, one) => sum + (one.sentBytes ?? one.bytes - one.resumedBytes), 0),
       resumedBytes,
       skippedFiles: moved.length - carried.length,
       failedFiles: failed.length,

@@ -1,6 +1,6 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
-import type { Durability, Skip, TransferOptions as LibraryOptions } from '../index.js';
+import type { Compression, Durability, Skip, TransferOptions as LibraryOptions } from '../index.js';
 import type { CliContext } from './context.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
@@ -21,6 +21,7 @@ export interface TransferOptions {
   >;
   dryRun: boolean;
   progress: ProgressMode;
+  compress: Compression;
   /** Where the receipt is written. */
   receipt?: string;
 }
@@ -83,6 +84,7 @@ export function readTransferOptions(options: OptionValues): TransferOptions {
     moving: readMoving(options),
     dryRun: options['dryRun'] === true,
     progress: options['progress'] as ProgressMode,
+    compress: options['compress'] as Compression,
     ...(options['receipt'] === undefined ? {} : { receipt: options['receipt'] as string }),
   };
 }

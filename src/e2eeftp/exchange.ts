@@ -20,6 +20,8 @@ import type { Grant } from '../storage/grant.js';
 import { PIECE_LENGTH, writeSource } from './body-pieces.js';
 import type { FilePart } from './byte-range.js';
 import type { BodySource } from './command-registry.js';
+import { COMPRESSED } from './compression.js';
+import type { Compression } from './compression.js';
 import { encodeControl } from './control-codec.js';
 import type { ControlMap, ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
@@ -148,14 +150,22 @@ export class Exchange {
   }
 
   /** Asks for the request's body and receives it into a staged file. */
-  async receiveFile(staged: NativeStaged, expectedLen: number | null): Promise<BodyResult> {
+  async receiveFile(
+    staged: NativeStaged,
+    expectedLen: number | null,
+    compress: Compression = 'none',
+  ): Promise<BodyResult> {
     this.#askOnce();
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
       // Only a transfer that can start at once is begun: one that waits would look stalled to the client.
       await this.patiently(() => channel.reservePump(transfer));
-      await this.reply(STATUS_SEND_BODY, 'Send the file');
-      return channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1);
+      if (compress === 'none') {
+        await this.reply(STATUS_SEND_BODY, 'Send the file');
+        return channel.receiveFile(transfer, staged, this.id, expectedLen ?? -1);
+      }
+      await this.reply(STATUS_SEND_BODY, 'Send the file', { compress: COMPRESSED });
+      return channel.receiveCompressedFile(transfer, staged, this.id, expectedLen ?? -1);
     });
   }
 
@@ -209,13 +219,23 @@ export class Exchange {
   }
 
   /** Announces a body with `members` and sends `part` of `source` as that body. */
-  async sendFile(source: NativeSource, members: Members, part: FilePart): Promise<BodyResult> {
+  async sendFile(
+    source: NativeSource,
+    members: Members,
+    part: FilePart,
+    compress: Compression = 'none',
+  ): Promise<BodyResult> {
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
       await this.patiently(() => channel.reservePump(transfer));
       this.#replyBegun = true;
-      await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
-      return channel.sendFile(transfer, source, this.id, part.offset, part.length);
+      const { offset, length } = part;
+      if (compress === 'none') {
+        await this.reply(STATUS_BODY_FOLLOWS, 'File follows', members);
+        return channel.sendFile(transfer, source, this.id, offset, length);
+      }
+      await this.reply(STATUS_BODY_FOLLOWS, 'File follows', { ...members, compress: COMPRESSED });
+      return channel.sendCompressedFile(transfer, source, this.id, offset, length, compress);
     });
   }
 

@@ -3,7 +3,7 @@
  * then the old try has to make room for the new one.
  */
 import type { NativeTransfer } from '../native.js';
-import { settlesWithin } from './client/abort.js';
+import { settlesWithin } from './settles-within.js';
 
 /** A try that has moved nothing for so long is given up for a new one of the same client, in milliseconds. */
 const SILENT_MS = 5_000;

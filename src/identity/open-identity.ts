@@ -4,6 +4,7 @@
  */
 import { E2eeftpError } from '../errors.js';
 import { agentHolds, agentIdentities, agentIdentity, namesAgent } from './agent-keys.js';
+import { defaultAgentSocket } from './agent-socket.js';
 import { Identity, isKeyFileExposed, publicHalf, readKeyFile } from './identity.js';
 import { openWithPassphrase } from './passphrase.js';
 import type { Passphrase } from './passphrase.js';
@@ -13,7 +14,7 @@ import { looksLikePublicKey, parsePublicKey } from './public-key.js';
 export interface OpenIdentityOptions {
   /** For a private key that needs one. @default none: such a key is an error */
   readonly passphrase?: Passphrase | undefined;
-  /** Socket of the ssh-agent. @default SSH_AUTH_SOCK */
+  /** Socket of the ssh-agent, on Windows its named pipe. @default SSH_AUTH_SOCK, on Windows else that of the system's agent */
   readonly agentSocket?: string | undefined;
   /** Told about what its owner should look at, such as a private key that others can read. @default silent */
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -37,7 +38,7 @@ export async function openIdentity(source: string, options: OpenIdentityOptions 
 
 /** As {@link openIdentity}, with all keys that `agent` stands for. */
 export async function openIdentities(source: string, options: OpenIdentityOptions): Promise<readonly Identity[]> {
-  const socket = options.agentSocket ?? process.env['SSH_AUTH_SOCK'];
+  const socket = options.agentSocket ?? defaultAgentSocket();
   if (namesAgent(source)) return agentIdentities(source, socket);
   const text = await readKeyFile(source);
   try {

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod classic;
+pub mod compress;
 pub mod crypto;
 mod error;
 mod exporter;

@@ -1,7 +1,5 @@
 //! Files that travel by blocks: what is there is not sent again.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use e2eeftp_net::{BlocksResult, ClientLimits, LaneOffer, Lanes, OpenLanes};
@@ -179,8 +177,9 @@ pub fn stage_local_blocks<'env>(
     let options = BlockStageOptions::try_from(options)?;
     let path = path.to_vec();
     let stage = move || {
-        let path = Path::new(std::ffi::OsStr::from_bytes(&path));
-        local::stage_blocks(path, &options).map(NativeBlocks::new).or_throw()
+        let path = local::path_from_bytes(&path);
+        let staged = path.and_then(|path| local::stage_blocks(path, &options));
+        staged.map(NativeBlocks::new).or_throw()
     };
     promise(env, blocking(stage))
 }
@@ -262,6 +261,7 @@ impl NativeSession {
 
     /// Sends `size` bytes of `source` by blocks.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "those of sendFile, and lanes")]
     pub fn send_blocks<'env>(
         &self,
         env: &'env Env,

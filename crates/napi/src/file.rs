@@ -1,7 +1,5 @@
 //! Open files: sources and staged targets, in a storage or of the user's own.
 
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use e2eeftp_vfs::{
@@ -260,7 +258,10 @@ pub fn open_local_source<'env>(
     let path = path.to_vec();
     promise(
         env,
-        blocking(move || local::open_source(to_path(&path)).map(NativeSource::new).or_throw()),
+        blocking(move || {
+            let source = local::path_from_bytes(&path).and_then(local::open_source);
+            source.map(NativeSource::new).or_throw()
+        }),
     )
 }
 
@@ -275,10 +276,10 @@ pub fn stage_local<'env>(
     let path = path.to_vec();
     promise(
         env,
-        blocking(move || local::stage(to_path(&path), &options).map(NativeStaged::new).or_throw()),
+        blocking(move || {
+            let path = local::path_from_bytes(&path);
+            let staged = path.and_then(|path| local::stage(path, &options));
+            staged.map(NativeStaged::new).or_throw()
+        }),
     )
-}
-
-fn to_path(bytes: &[u8]) -> &Path {
-    Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

@@ -30,5 +30,6 @@ mod runtime;
 mod session;
 mod stats;
 mod storage;
+mod streamed;
 mod time;
 mod transfer;

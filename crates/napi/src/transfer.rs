@@ -19,6 +19,8 @@ pub struct NativeProgress {
     pub transferred: f64,
     /// Content bytes that were there already and are not moved again.
     pub kept: f64,
+    /// Bytes that have crossed the network for a compressed body; 0 for any other.
+    pub coded: f64,
     /// Content bytes in all, -1 while unknown.
     pub total: f64,
     /// `waiting`, `moving`, `waiting-for-space`, `finishing` or `done`.
@@ -63,6 +65,7 @@ impl NativeTransfer {
         NativeProgress {
             transferred: number(progress.transferred),
             kept: number(progress.kept),
+            coded: number(progress.coded),
             total: progress.total.map_or(-1.0, number),
             phase: progress.phase.as_str().to_owned(),
         }

@@ -58,6 +58,8 @@ impl Acceptor {
 
 fn bind_tcp(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // On Windows that would let any other program listen on the same port.
+    #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     if address.is_ipv6() {
         // IPv4 has an address of its own, so that both can be listened on side by side.

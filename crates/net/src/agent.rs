@@ -28,8 +28,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// The agent behind the socket at `path`, which is mostly that of `SSH_AUTH_SOCK`. Nothing is
-    /// opened yet.
+    /// The agent behind the socket at `path`, which is mostly that of `SSH_AUTH_SOCK`; on Windows
+    /// behind the named pipe, such as `\\.\pipe\openssh-ssh-agent`. Nothing is opened yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { socket: path.into() }
     }
@@ -69,9 +69,28 @@ async fn open(path: &Path) -> Result<tokio::net::UnixStream> {
         .map_err(|error| Error::Agent("it cannot be reached", Some(error)))
 }
 
-#[cfg(not(unix))]
-async fn open(_path: &Path) -> Result<tokio::net::TcpStream> {
-    Err(Error::Agent("it can only be reached through a Unix socket", None))
+/// The pipe takes so many clients at a time; the caller's time limit ends the wait.
+#[cfg(windows)]
+async fn open(path: &Path) -> Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    use tokio::net::windows::named_pipe::ClientOptions;
+
+    /// `ERROR_PIPE_BUSY` of `winerror.h`.
+    const PIPE_BUSY: i32 = 231;
+    const PAUSE: Duration = Duration::from_millis(50);
+    // Anything else would be an ordinary file, and be written to.
+    if !path.to_str().is_some_and(|path| path.to_ascii_lowercase().starts_with(r"\\.\pipe\")) {
+        return Err(Error::Agent(r"on Windows it is a named pipe, \\.\pipe\…", None));
+    }
+    loop {
+        match ClientOptions::new().open(path) {
+            Err(error) if error.raw_os_error() == Some(PIPE_BUSY) => {
+                tokio::time::sleep(PAUSE).await
+            }
+            result => {
+                return result.map_err(|error| Error::Agent("it cannot be reached", Some(error)));
+            }
+        }
+    }
 }
 
 /// Sends a request and receives one answer, without its length.

@@ -36,6 +36,8 @@ pub enum Error {
     Integrity(&'static str),
     /// A socket call failed for a reason of the local system.
     Io(&'static str, io::Error),
+    /// Standard input or output failed, or nobody reads the latter any more.
+    Pipe(&'static str, io::Error),
     /// The sender of a body gave it up.
     PeerAborted(Reason),
     /// The receiver of a body asked for it to stop.
@@ -66,7 +68,7 @@ impl Error {
             Self::ConnectionLost(_) => "E2EEFTP_CONNECTION_LOST",
             Self::Core(error) => error.code(),
             Self::Integrity(_) => "E2EEFTP_INTEGRITY",
-            Self::Io(..) => "E2EEFTP_IO",
+            Self::Io(..) | Self::Pipe(..) => "E2EEFTP_IO",
             Self::PeerAborted(_) => "E2EEFTP_PEER_ABORTED",
             Self::PeerStopped(_) => "E2EEFTP_PEER_STOPPED",
             Self::Protocol(_) => "E2EEFTP_PROTOCOL",
@@ -86,6 +88,7 @@ impl Error {
             Self::Aborted
                 | Self::Integrity(_)
                 | Self::PeerAborted(_)
+                | Self::Pipe(..)
                 | Self::PeerStopped(_)
                 | Self::Vfs(_)
         )
@@ -148,6 +151,10 @@ impl fmt::Display for Error {
             Self::Core(error) => write!(f, "{error}"),
             Self::Integrity(what) => write!(f, "{what}"),
             Self::Io(op, error) => write!(f, "{op} failed: {error}"),
+            Self::Pipe(name, error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                write!(f, "the other end of {name} is closed")
+            }
+            Self::Pipe(name, error) => write!(f, "{name}: {error}"),
             Self::PeerAborted(reason) => {
                 write!(f, "the sender gave up: {}", reason_text(*reason))
             }
@@ -170,6 +177,7 @@ impl std::error::Error for Error {
             Self::Connect(error)
             | Self::ConnectionLost(error)
             | Self::Io(_, error)
+            | Self::Pipe(_, error)
             | Self::UnknownHost(error)
             | Self::Agent(_, Some(error)) => Some(error),
             Self::Core(error) => Some(error),

@@ -48,7 +48,12 @@ pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
 pub use pump::limiter::{MIN_RATE, RateLimiter, Rates};
 pub use pump::meter::{Stage, Stages, TransferStats};
-pub use pump::{BlocksResult, BodyResult, PumpSettings, receive_body, send_body};
+pub use pump::{
+    BlocksResult, BodyResult, Fed, PumpSettings, StreamSink, StreamSource, receive_body,
+    receive_stream, send_body, send_stream,
+};
+#[cfg(unix)]
+pub use pump::{StandardInput, StandardOutput};
 pub use session::Session;
 pub use tcp_info::TcpInfo;
 pub use transfer::{Phase, Progress, Transfer};

@@ -1,11 +1,11 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use e2eeftp_core::compress::Mode;
 use e2eeftp_core::handshake::{Established, Suite};
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
 use e2eeftp_core::transfer::{Notice, Reason};
@@ -22,8 +22,9 @@ use crate::error::{Error, Result};
 use crate::lane_offer::LaneSource;
 use crate::link::{Link, Message};
 use crate::pump::{
-    BlocksResult, BodyResult, PumpSettings, ReceiveBoard, SendBoard, receive_blocks, receive_body,
-    receive_on_lane, send_blocks, send_body, send_on_lane,
+    BlocksResult, BodyResult, FilePart, PumpSettings, ReceiveBoard, SendBoard, StagedSink,
+    StreamSink, StreamSource, receive_blocks, receive_body, receive_on_lane, receive_stream,
+    send_blocks, send_body, send_on_lane, send_stream,
 };
 use crate::tcp_info::TcpInfo;
 use crate::transfer::{Phase, Transfer};
@@ -117,7 +118,7 @@ impl Session {
     /// [`Error::Closed`].
     pub async fn tcp_info(&self) -> Result<Option<TcpInfo>> {
         let reader = self.connection().link.reader().await?;
-        Ok(TcpInfo::of(reader.stream()?.as_fd()))
+        Ok(TcpInfo::of(reader.stream()?))
     }
 
     /// The peer's address.
@@ -322,6 +323,82 @@ impl Session {
             received = main => received,
             never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, receive_on_lane) => match never {},
         }
+    }
+
+    /// As [`send_file`](Self::send_file), with a compressed body.
+    ///
+    /// # Errors
+    /// As [`send_stream`].
+    pub async fn send_compressed_file(
+        &self,
+        transfer: &Transfer,
+        source: Arc<dyn Source>,
+        stream: u32,
+        (offset, length): (u64, u64),
+        mode: Mode,
+    ) -> Result<BodyResult> {
+        transfer.set_total(Some(length));
+        let part = FilePart::new(source, offset, length);
+        self.send_stream(transfer, Box::new(part), stream, Some(mode)).await
+    }
+
+    /// As [`receive_file`](Self::receive_file), of a compressed body.
+    ///
+    /// # Errors
+    /// As [`receive_stream`]; the staged file is dropped (aborted) then.
+    pub async fn receive_compressed_file(
+        &self,
+        transfer: &Transfer,
+        mut staged: Box<dyn Staged>,
+        stream: u32,
+        expected_len: Option<u64>,
+    ) -> Result<(BodyResult, Box<dyn Staged>)> {
+        self.run_pump(transfer, stream, Direction::In, move |socket, settings| {
+            let mut sink = StagedSink::new(&mut *staged);
+            let result = receive_stream(socket, &mut sink, expected_len, true, settings)?;
+            Ok((result, staged))
+        })
+        .await
+    }
+
+    /// Sends all that `source` gives as body `stream`, on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`send_stream`]; the session stays usable where [`Error::keeps_session`] says so.
+    pub async fn send_stream(
+        &self,
+        transfer: &Transfer,
+        mut source: Box<dyn StreamSource>,
+        stream: u32,
+        compress: Option<Mode>,
+    ) -> Result<BodyResult> {
+        let keep_alive = self.connection().settings.keep_alive;
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
+        let sent = self
+            .run_pump(transfer, stream, Direction::Out, move |socket, settings| {
+                send_stream(socket, &mut *source, compress, keep_alive, settings)
+            })
+            .await?;
+        self.note_sent(stream, transfer);
+        Ok(sent)
+    }
+
+    /// Receives body `stream` into `sink`, on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`receive_stream`].
+    pub async fn receive_stream(
+        &self,
+        transfer: &Transfer,
+        mut sink: Box<dyn StreamSink>,
+        stream: u32,
+        expected_len: Option<u64>,
+        is_compressed: bool,
+    ) -> Result<BodyResult> {
+        self.run_pump(transfer, stream, Direction::In, move |socket, settings| {
+            receive_stream(socket, &mut *sink, expected_len, is_compressed, settings)
+        })
+        .await
     }
 
     /// A body that the caller feeds piece by piece.

@@ -2,7 +2,6 @@
 //!
 //! Read only. Nothing here sets an option of a socket.
 
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// One connection as the kernel sees it, counted since it was made.
@@ -47,7 +46,8 @@ pub struct TcpInfo {
 impl TcpInfo {
     /// Asks the kernel; `None` where the platform has no `TCP_INFO`.
     #[cfg(target_os = "linux")]
-    pub(crate) fn of(socket: BorrowedFd<'_>) -> Option<Self> {
+    pub(crate) fn of(socket: &impl std::os::fd::AsFd) -> Option<Self> {
+        let socket = socket.as_fd();
         let mut bytes = [0; LEN];
         let filled = linux::get(socket, &mut bytes)?;
         let mut info = Self::from_bytes(bytes.get(..filled)?);
@@ -57,7 +57,7 @@ impl TcpInfo {
 
     /// Asks the kernel; `None` where the platform has no `TCP_INFO`.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn of(_socket: BorrowedFd<'_>) -> Option<Self> {
+    pub(crate) fn of<S>(_socket: &S) -> Option<Self> {
         None
     }
 
@@ -150,19 +150,18 @@ mod tests {
     #[test]
     fn the_kernel_tells_about_a_real_connection() {
         use std::io::{Read, Write};
-        use std::os::fd::AsFd;
 
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut other, _) = listener.accept().unwrap();
         one.write_all(&[7; 10_000]).unwrap();
         other.read_exact(&mut [0; 10_000]).unwrap();
-        let (sender, receiver) = (TcpInfo::of(one.as_fd()), TcpInfo::of(other.as_fd()));
+        let (sender, receiver) = (TcpInfo::of(&one), TcpInfo::of(&other));
         let (sender, receiver) = (sender.unwrap(), receiver.unwrap());
         assert!(sender.segments_out > 0 && sender.segment_len > 0, "{sender:?}");
         assert!(sender.congestion_window > 0 && !sender.congestion_control.is_empty());
         assert!(receiver.segments_in > 0, "{receiver:?}");
         let pipe = std::fs::File::open("/dev/null").unwrap();
-        assert_eq!(TcpInfo::of(pipe.as_fd()), None, "no socket, no information");
+        assert_eq!(TcpInfo::of(&pipe), None, "no socket, no information");
     }
 }

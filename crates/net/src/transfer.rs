@@ -45,6 +45,8 @@ pub struct Progress {
     pub transferred: u64,
     /// Content bytes that were there already and are not moved again.
     pub kept: u64,
+    /// Bytes that have crossed the network for a compressed body; 0 for any other.
+    pub coded: u64,
     /// Content bytes in all, where known.
     pub total: Option<u64>,
     /// Where the operation stands.
@@ -64,6 +66,8 @@ pub struct Transfer {
 struct Shared {
     transferred: AtomicU64,
     kept: AtomicU64,
+    /// Content bytes that have crossed the network for them, where that is another number.
+    coded: AtomicU64,
     /// -1 while unknown.
     total: AtomicI64,
     phase: AtomicU8,
@@ -77,6 +81,7 @@ impl Default for Shared {
         Self {
             transferred: AtomicU64::new(0),
             kept: AtomicU64::new(0),
+            coded: AtomicU64::new(0),
             total: AtomicI64::new(-1),
             phase: AtomicU8::new(0),
             cancel: CancellationToken::new(),
@@ -117,6 +122,7 @@ impl Transfer {
         Progress {
             transferred: self.shared.transferred.load(Ordering::Relaxed),
             kept: self.shared.kept.load(Ordering::Relaxed),
+            coded: self.shared.coded.load(Ordering::Relaxed),
             total: u64::try_from(self.shared.total.load(Ordering::Relaxed)).ok(),
             phase: match self.shared.phase.load(Ordering::Relaxed) {
                 0 => Phase::Waiting,
@@ -165,6 +171,10 @@ impl Transfer {
     pub(crate) fn move_kept(&self, bytes: u64) {
         self.shared.kept.fetch_sub(bytes, Ordering::Relaxed);
         self.shared.transferred.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_coded(&self, bytes: u64) {
+        self.shared.coded.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn set_total(&self, total: Option<u64>) {

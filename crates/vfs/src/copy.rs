@@ -3,10 +3,6 @@
 
 use std::io::IoSlice;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-#[cfg(target_os = "linux")]
-use rustix::io::Errno;
 
 use crate::copy_tree::copy_tree;
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
@@ -17,6 +13,9 @@ use crate::rename::identity;
 use crate::source::{LocalSource, open_error};
 use crate::staging::LocalStaged;
 use crate::storage::{CommitOptions, Durability, Overwrite, Source, StageOptions, Staged};
+#[cfg(target_os = "linux")]
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 pub(crate) const OP: &str = "copy";
 /// Bytes moved between two looks at the observer.
@@ -69,7 +68,7 @@ pub(crate) fn copy(
     observer: &dyn CopyObserver,
 ) -> Result<CopyReport> {
     let opened = jail.open_at(from, READ_FILE, OP).map_err(open_error)?;
-    let is_directory = file_type(&rustix::fs::fstat(&opened).during(OP)?) == FileType::Directory;
+    let is_directory = file_type(&sys::fs::fstat(&opened).during(OP)?) == FileType::Directory;
     if is_directory && !options.recursive {
         return Err(Error::new(ErrorKind::IsDirectory, OP));
     }
@@ -197,11 +196,11 @@ enum Way {
 #[cfg(all(target_os = "linux", not(any(target_arch = "sparc", target_arch = "sparc64"))))]
 fn share(source: &LocalSource, staged: &mut LocalStaged) -> Result<bool> {
     // Whatever the reason was, an ordinary copy meets it again if it is one.
-    if rustix::fs::ioctl_ficlone(staged.as_fd(), source.as_fd()).is_err() {
+    if sys::fs::ioctl_ficlone(staged.as_fd(), source.as_fd()).is_err() {
         return Ok(false);
     }
     let size = source.metadata().size;
-    if u64::try_from(rustix::fs::fstat(staged.as_fd()).during(OP)?.st_size).ok() != Some(size) {
+    if u64::try_from(sys::fs::fstat(staged.as_fd()).during(OP)?.st_size).ok() != Some(size) {
         return Err(Error::new(ErrorKind::SourceChanged, OP));
     }
     staged.filled_to(size)?;
@@ -223,13 +222,8 @@ fn move_in_kernel(
     let (mut from, mut to) = (range.start, range.start);
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
     loop {
-        let moved = rustix::fs::copy_file_range(
-            source,
-            Some(&mut from),
-            staged.as_fd(),
-            Some(&mut to),
-            len,
-        );
+        let moved =
+            sys::fs::copy_file_range(source, Some(&mut from), staged.as_fd(), Some(&mut to), len);
         match moved {
             Ok(count) => {
                 let count = count as u64;

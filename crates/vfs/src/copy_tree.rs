@@ -2,11 +2,6 @@
 //! copy made twice gives the same tree. Symbolic links are copied as links and never followed, no
 //! other mounted file system is entered, and staged files are not seen.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{Dir, Mode, OFlags, RawMode, Stat};
-use rustix::io::Errno;
-
 use crate::copy::{Copier, OP};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail, Lookup, READ_DIRECTORY, READ_FILE, file_type, stat_name};
@@ -15,6 +10,9 @@ use crate::path::VPath;
 use crate::rename::identity;
 use crate::source::LocalSource;
 use crate::staging_name::is_reserved;
+use crate::sys::fs::{Dir, Mode, RawMode, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 /// Copies the directory `source` to `name` in `parent`.
 ///
@@ -27,11 +25,11 @@ pub(crate) fn copy_tree(
     name: &[u8],
     copier: &mut Copier<'_>,
 ) -> Result<()> {
-    let source_stat = rustix::fs::fstat(source).during(OP)?;
+    let source_stat = sys::fs::fstat(source).during(OP)?;
     refuse_inside(jail, &source_stat, parent.as_fd())?;
     let lookup = jail.lookup();
     let target = make_directory(lookup, parent.as_fd(), name, &source_stat, copier)?;
-    let target_id = identity(&rustix::fs::fstat(&target).during(OP)?);
+    let target_id = identity(&sys::fs::fstat(&target).during(OP)?);
     if target_id == identity(&source_stat) {
         return Err(Error::new(ErrorKind::Exists, OP));
     }
@@ -42,7 +40,7 @@ pub(crate) fn copy_tree(
             result => result.during(OP)?,
         };
         // It was moved into the tree after the check above.
-        if identity(&rustix::fs::fstat(&from).during(OP)?) == target_id {
+        if identity(&sys::fs::fstat(&from).during(OP)?) == target_id {
             return Err(Error::new(ErrorKind::BadPath, OP));
         }
         let to = lookup.open_strict(target.as_fd(), &relative, ANCHOR).during(OP)?;
@@ -94,7 +92,7 @@ impl Tree<'_, '_> {
             FileType::File => {
                 let file = self.lookup.open_strict(from, name, READ_FILE).during(OP)?;
                 let source = LocalSource::new(file)?;
-                let directory = rustix::io::fcntl_dupfd_cloexec(to, 0).during(OP)?;
+                let directory = sys::io::fcntl_dupfd_cloexec(to, 0).during(OP)?;
                 self.copier.file(&source, directory, name)
             }
             FileType::Symlink => self.link(from, to.as_fd(), name),
@@ -117,14 +115,14 @@ impl Tree<'_, '_> {
 
     /// Copies a link as it is. It replaces nothing; the same link is a success.
     fn link(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-        let text = rustix::fs::readlinkat(from, name, Vec::new()).during(OP)?;
-        match rustix::fs::symlinkat(&text, to, name) {
+        let text = sys::fs::readlinkat(from, name, Vec::new()).during(OP)?;
+        match sys::fs::symlinkat(&text, to, name) {
             Ok(()) => {
                 self.copier.report.links += 1;
                 Ok(())
             }
             Err(Errno::EXIST)
-                if rustix::fs::readlinkat(to, name, Vec::new()).is_ok_and(|old| old == text) =>
+                if sys::fs::readlinkat(to, name, Vec::new()).is_ok_and(|old| old == text) =>
             {
                 Ok(())
             }
@@ -145,7 +143,7 @@ fn make_directory(
 ) -> Result<OwnedFd> {
     let bits = Metadata::from_stat(like).mode & 0o777;
     let mode = RawMode::try_from(bits).map_or(Mode::empty(), Mode::from_raw_mode) | Mode::RWXU;
-    match rustix::fs::mkdirat(parent, name, mode) {
+    match sys::fs::mkdirat(parent, name, mode) {
         Ok(()) => copier.report.directories += 1,
         Err(Errno::EXIST) => {}
         Err(errno) => return Err(Error::from_errno(OP, errno)),
@@ -156,11 +154,11 @@ fn make_directory(
 /// Refuses a target inside of the source, whatever links led there: a copy of itself would have to
 /// hold itself. Goes up from the target's directory to the root and compares.
 fn refuse_inside(jail: &Jail, source: &Stat, parent: BorrowedFd<'_>) -> Result<()> {
-    let root = identity(&rustix::fs::fstat(jail.root()).during(OP)?);
-    let mut here = rustix::io::fcntl_dupfd_cloexec(parent, 0).during(OP)?;
+    let root = identity(&sys::fs::fstat(jail.root()).during(OP)?);
+    let mut here = sys::io::fcntl_dupfd_cloexec(parent, 0).during(OP)?;
     let mut last = None;
     for _ in 0..VPath::MAX_LEN {
-        let id = identity(&rustix::fs::fstat(&here).during(OP)?);
+        let id = identity(&sys::fs::fstat(&here).during(OP)?);
         if id == identity(source) {
             return Err(Error::new(ErrorKind::BadPath, OP));
         }
@@ -168,9 +166,7 @@ fn refuse_inside(jail: &Jail, source: &Stat, parent: BorrowedFd<'_>) -> Result<(
             return Ok(());
         }
         last = Some(id);
-        // Only its identity is looked at.
-        let flags = ANCHOR | OFlags::NOFOLLOW;
-        here = rustix::fs::openat(&here, c"..", flags, Mode::empty()).during(OP)?;
+        here = sys::open_parent(here.as_fd(), ANCHOR).during(OP)?;
     }
     Err(Error::new(ErrorKind::BadPath, OP))
 }

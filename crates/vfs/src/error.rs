@@ -4,7 +4,8 @@
 
 use std::{fmt, io};
 
-use rustix::io::Errno;
+use crate::sys;
+use crate::sys::io::Errno;
 
 /// The result of a storage operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -188,7 +189,7 @@ pub(crate) trait ErrnoExt<T> {
     fn during(self, op: &'static str) -> Result<T>;
 }
 
-impl<T> ErrnoExt<T> for rustix::io::Result<T> {
+impl<T> ErrnoExt<T> for sys::io::Result<T> {
     fn during(self, op: &'static str) -> Result<T> {
         self.map_err(|errno| Error::from_errno(op, errno))
     }

@@ -15,10 +15,12 @@
 //! # Platforms
 //! Linux 5.6 and later resolve with `openat2(RESOLVE_BENEATH)`. Older kernels, sandboxes that
 //! forbid the call, and other Unix systems use a component walk which refuses every symbolic link.
-//! Windows is not supported.
+//! On Windows the same walk is made of handles: no reparse point is followed, names are UTF-8, and
+//! those that Windows takes for a device, a stream or another name are `BadPath`. Permission bits
+//! mean nothing there, and links are not copied (`Unsupported`).
 
-#[cfg(not(unix))]
-compile_error!("e2eeftp-vfs supports Unix systems only");
+#[cfg(not(any(unix, windows)))]
+compile_error!("e2eeftp-vfs supports Unix and Windows");
 
 mod blocks;
 mod copy;
@@ -40,6 +42,7 @@ mod staging;
 mod staging_name;
 mod storage;
 mod sweep;
+mod sys;
 mod tree;
 mod view;
 mod writeback;

@@ -1,16 +1,15 @@
 //! The names of a local directory, with bounded memory.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
-
-use rustix::fs::Dir;
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, Result};
 use crate::jail::stat_name;
 use crate::metadata::{Entry, Metadata};
 use crate::staging_name::is_reserved;
 use crate::storage::Lister;
+use crate::sys::fs::Dir;
+use crate::sys::io::Errno;
+use crate::sys::{AsFd, OwnedFd};
 
 /// Up to this many names a directory is sorted; above, it streams in its own order. At 255 bytes
 /// a name this bounds the memory of a listing to some 2.5 MiB.

@@ -3,14 +3,9 @@
 //! Paths are those of the host and links in them are followed, as the user's other programs do.
 //! Never pass a name that a peer chose.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use rustix::fs::Mode;
-use rustix::io::Errno;
 
 use crate::blocks::{BlockStageOptions, BlockStaged, LocalBlocks};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
@@ -22,6 +17,17 @@ use crate::staging::LocalStaged;
 use crate::staging_name::is_reserved;
 use crate::storage::{Source, StageOptions, Staged};
 use crate::sweep::sweep_directory;
+use crate::sys::fs::Mode;
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
+
+/// A path of the host from its bytes; on Windows they are UTF-8.
+///
+/// # Errors
+/// `BadPath` on Windows for bytes that are not.
+pub fn path_from_bytes(bytes: &[u8]) -> Result<&Path> {
+    sys::path_from_bytes(bytes).ok_or_else(|| Error::new(ErrorKind::BadPath, "path"))
+}
 
 /// Opens a regular file for reading, links followed.
 ///
@@ -30,7 +36,7 @@ use crate::sweep::sweep_directory;
 pub fn open_source(path: &Path) -> Result<Box<dyn Source>> {
     // Asked first because opening alone can act on some devices.
     check_regular(path, "open")?;
-    let file = rustix::io::retry_on_intr(|| rustix::fs::open(path, READ_FILE, Mode::empty()))
+    let file = sys::io::retry_on_intr(|| sys::fs::open(path, READ_FILE, Mode::empty()))
         .during("open")
         .map_err(open_error)?;
     Ok(Box::new(LocalSource::new(file)?))
@@ -61,15 +67,15 @@ pub fn stage_blocks(path: &Path, options: &BlockStageOptions) -> Result<Box<dyn 
 /// The directory and the name of a new file; the directory has been swept.
 fn staging_place<'p>(path: &'p Path, options: &StageOptions) -> Result<(OwnedFd, &'p [u8])> {
     let bad = || Error::new(ErrorKind::BadPath, "stage");
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     if bytes.is_empty() || bytes.contains(&0) {
         return Err(bad());
     }
-    if bytes.ends_with(b"/") || bytes.ends_with(b"/.") || bytes == b"." {
+    if names_directory(bytes) {
         return Err(Error::new(ErrorKind::IsDirectory, "stage"));
     }
-    let name = path.file_name().ok_or_else(bad)?.as_bytes();
-    if name.len() > VPath::MAX_COMPONENT_LEN || is_reserved(name) {
+    let name = path.file_name().ok_or_else(bad)?.as_encoded_bytes();
+    if name.len() > VPath::MAX_COMPONENT_LEN || is_reserved(name) || !sys::can_name(name) {
         return Err(bad());
     }
     // A name that is missing, dangling or unreadable is for the staging itself to decide.
@@ -92,7 +98,7 @@ fn staging_place<'p>(path: &'p Path, options: &StageOptions) -> Result<(OwnedFd,
             Error::from_errno("mkdir", errno)
         })?;
     }
-    let directory = rustix::fs::open(parent, ANCHOR, Mode::empty()).during("stage")?;
+    let directory = sys::fs::open(parent, ANCHOR, Mode::empty()).during("stage")?;
     sweep_unless_recent(directory.as_fd());
     Ok((directory, name))
 }
@@ -112,7 +118,7 @@ static LAST_SWEEP: Mutex<Option<(u64, u64, Instant)>> = Mutex::new(None);
     reason = "the types of `st_dev` and `st_ino` differ between platforms"
 )]
 fn sweep_unless_recent(directory: BorrowedFd<'_>) {
-    let Ok(stat) = rustix::fs::fstat(directory) else { return };
+    let Ok(stat) = sys::fs::fstat(directory) else { return };
     let (device, inode, now) = (stat.st_dev as u64, stat.st_ino as u64, Instant::now());
     let mut last = LAST_SWEEP.lock().unwrap_or_else(PoisonError::into_inner);
     let is_recent = last.is_some_and(|(last_device, last_inode, at)| {
@@ -126,8 +132,18 @@ fn sweep_unless_recent(directory: BorrowedFd<'_>) {
     let _ = sweep_directory(directory);
 }
 
+/// Whether a path ends as only that of a directory does.
+fn names_directory(path: &[u8]) -> bool {
+    let is_separator = |byte: &u8| std::path::is_separator(char::from(*byte));
+    match path {
+        [.., last] if is_separator(last) => true,
+        [.., before, b'.'] => is_separator(before),
+        path => path == b".",
+    }
+}
+
 fn check_regular(path: &Path, op: &'static str) -> Result<()> {
-    let stat = rustix::fs::stat(path).during(op)?;
+    let stat = sys::fs::stat(path).during(op)?;
     match file_type(&stat) {
         FileType::File => Ok(()),
         FileType::Directory => Err(Error::new(ErrorKind::IsDirectory, op)),

@@ -1,12 +1,8 @@
 //! A directory of the local file system as a storage.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-use rustix::fs::{AtFlags, Mode};
-use rustix::io::Errno;
 
 use crate::blocks::{BlockStageOptions, BlockStaged, LocalBlocks};
 use crate::copy::{CopyObserver, CopyOptions, CopyReport};
@@ -22,6 +18,9 @@ use crate::staging::{LocalStaged, check_len};
 use crate::storage::{
     Capabilities, Lister, Source, StageOptions, Staged, Storage, SweepReport, TreeLister,
 };
+use crate::sys::fs::{AtFlags, Mode};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, OwnedFd};
 use crate::tree::LocalTreeLister;
 use crate::{copy, remove, rename, space, sweep};
 
@@ -71,7 +70,7 @@ impl LocalStorage {
             }
         };
         for name in missing.iter().rev() {
-            match rustix::fs::mkdirat(&directory, &name[..], NEW_DIRECTORY) {
+            match sys::fs::mkdirat(&directory, &name[..], NEW_DIRECTORY) {
                 // Somebody else was faster, or it is a dangling link, which the open refuses.
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(Error::from_errno("mkdir", errno)),
@@ -106,18 +105,25 @@ impl LocalStorage {
         let Some((parent, name)) = self.jail.parent(path, "mkdir")? else {
             return Err(Error::new(ErrorKind::Exists, "mkdir"));
         };
-        rustix::fs::mkdirat(&parent, name, NEW_DIRECTORY).during("mkdir")
+        sys::fs::mkdirat(&parent, name, NEW_DIRECTORY).during("mkdir")
     }
 }
 
-/// Refuses a reserved name as if nothing had it.
+/// Refuses a reserved name as if nothing had it, and one that the platform can't have.
 fn visible(path: &VPath, op: &'static str) -> Result<()> {
+    if !sys::can_name_all(path) {
+        return Err(Error::new(ErrorKind::BadPath, op));
+    }
     if path.is_reserved() { Err(Error::new(ErrorKind::NotFound, op)) } else { Ok(()) }
 }
 
-/// Refuses to create a reserved name.
+/// Refuses to create a reserved name, and one that the platform can't have.
 fn creatable(path: &VPath, op: &'static str) -> Result<()> {
-    if path.is_reserved() { Err(Error::new(ErrorKind::BadPath, op)) } else { Ok(()) }
+    if path.is_reserved() || !sys::can_name_all(path) {
+        Err(Error::new(ErrorKind::BadPath, op))
+    } else {
+        Ok(())
+    }
 }
 
 impl Storage for LocalStorage {
@@ -142,7 +148,7 @@ impl Storage for LocalStorage {
         let Some((parent, name)) = self.jail.parent(path, "remove")? else {
             return Err(Error::new(ErrorKind::IsDirectory, "remove"));
         };
-        match rustix::fs::unlinkat(&parent, name, AtFlags::empty()) {
+        match sys::fs::unlinkat(&parent, name, AtFlags::empty()) {
             // POSIX allows EPERM for a directory.
             Err(Errno::PERM)
                 if stat_name(parent.as_fd(), name)

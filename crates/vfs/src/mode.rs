@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use rustix::fs::{Mode, RawMode};
+use crate::sys::fs::{Mode, RawMode};
 
 /// What is used when the umask can't be learned: nothing for group and others.
 const STRICT_UMASK: u32 = 0o077;

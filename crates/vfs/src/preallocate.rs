@@ -3,11 +3,9 @@
 //! It keeps large files in few extents and finds a full disk early. It never makes a file longer,
 //! and where the file system has no such call, it does nothing.
 
-use std::os::fd::BorrowedFd;
-
-use rustix::io::Errno;
-
 use crate::error::{Error, Result};
+use crate::sys::io::Errno;
+use crate::sys::{self, BorrowedFd};
 
 /// How much is reserved in one step.
 const WINDOW_LEN: u64 = 64 * 1024 * 1024;
@@ -53,14 +51,14 @@ impl Preallocation {
 }
 
 #[cfg(target_os = "linux")]
-fn reserve(file: BorrowedFd<'_>, offset: u64, len: u64) -> rustix::io::Result<()> {
-    rustix::io::retry_on_intr(|| {
-        rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, offset, len)
+fn reserve(file: BorrowedFd<'_>, offset: u64, len: u64) -> sys::io::Result<()> {
+    sys::io::retry_on_intr(|| {
+        sys::fs::fallocate(file, sys::fs::FallocateFlags::KEEP_SIZE, offset, len)
     })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> rustix::io::Result<()> {
+fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> sys::io::Result<()> {
     Err(Errno::OPNOTSUPP)
 }
 
@@ -99,7 +97,7 @@ pub(crate) fn may_share(_file: BorrowedFd<'_>) -> bool {
     reason = "the type of `f_type` differs between architectures"
 )]
 fn magic(file: BorrowedFd<'_>) -> Option<i64> {
-    rustix::fs::fstatfs(file).ok().map(|stat| stat.f_type as i64)
+    sys::fs::fstatfs(file).ok().map(|stat| stat.f_type as i64)
 }
 
 /// Whether the file's data goes to a disk; not asked on this platform.

@@ -1,15 +1,13 @@
 //! Removal of directories, by descriptors, links never followed.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{AtFlags, Dir};
-use rustix::io::Errno;
-
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Lookup, READ_DIRECTORY};
 use crate::path::VPath;
 use crate::staging_name::{is_reserved, is_staged};
 use crate::sweep::{Orphan, discard, in_use};
+use crate::sys::fs::{AtFlags, Dir};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 /// Names may be added while a directory is emptied; after so many rounds it is `NotEmpty`.
 const MAX_ROUNDS: u32 = 64;
@@ -18,7 +16,7 @@ const OP: &str = "remove";
 /// Removes the empty directory `name`. Abandoned staged files in it, which no user sees, are
 /// removed too.
 pub(crate) fn remove_empty(lookup: Lookup, parent: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+    match sys::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
         result => return result.during(OP),
     }
@@ -38,7 +36,7 @@ pub(crate) fn remove_empty(lookup: Lookup, parent: BorrowedFd<'_>, name: &[u8]) 
             return Err(in_use(OP));
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).during(OP)
+    sys::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).during(OP)
 }
 
 /// Removes the directory `name` and everything in it.
@@ -65,9 +63,9 @@ pub(crate) fn remove_tree(lookup: Lookup, parent: BorrowedFd<'_>, name: &[u8]) -
         }
         let slash = path.iter().rposition(|&byte| byte == b'/');
         let removed = match slash {
-            None => rustix::fs::unlinkat(parent, &path[..], AtFlags::REMOVEDIR),
+            None => sys::fs::unlinkat(parent, &path[..], AtFlags::REMOVEDIR),
             Some(slash) => lookup.open_strict(parent, &path[..slash], ANCHOR).and_then(|above| {
-                rustix::fs::unlinkat(&above, &path[slash + 1..], AtFlags::REMOVEDIR)
+                sys::fs::unlinkat(&above, &path[slash + 1..], AtFlags::REMOVEDIR)
             }),
         };
         match (removed, slash) {
@@ -114,11 +112,11 @@ fn empty(directory: &OwnedFd) -> Result<Emptied> {
 }
 
 /// Removes a name of any type; `ENOTEMPTY` or `EEXIST` for a directory with entries.
-fn remove_entry(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+fn remove_entry(directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<()> {
+    match sys::fs::unlinkat(directory, name, AtFlags::empty()) {
         // Linux answers EISDIR for a directory, POSIX allows EPERM.
         Err(refused @ (Errno::ISDIR | Errno::PERM)) => {
-            match rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR) {
+            match sys::fs::unlinkat(directory, name, AtFlags::REMOVEDIR) {
                 Err(Errno::NOTDIR) => Err(refused),
                 result => result,
             }

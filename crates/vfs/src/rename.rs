@@ -1,17 +1,15 @@
 //! Renaming within one storage: one atomic step between two directories that were resolved inside
 //! the root. The name itself is moved; a symbolic link is never followed.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{AtFlags, Mode, Stat};
-use rustix::io::Errno;
-
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{Jail, file_type, stat_name};
 use crate::metadata::FileType;
 use crate::path::VPath;
 use crate::staging::{open_for_sync, sync_directory};
 use crate::storage::{Durability, Overwrite};
+use crate::sys::fs::{AtFlags, Mode, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 const OP: &str = "move";
 
@@ -46,9 +44,7 @@ pub(crate) fn rename(jail: &Jail, from: &VPath, to: &VPath, options: &RenameOpti
     };
     let (from_directory, to_directory) = (from_directory.as_fd(), to_directory.as_fd());
     match options.overwrite {
-        Overwrite::Replace => {
-            rustix::fs::renameat(from_directory, from_name, to_directory, to_name)
-        }
+        Overwrite::Replace => sys::fs::renameat(from_directory, from_name, to_directory, to_name),
         Overwrite::Refuse => {
             let is_directory = file_type(&source) == FileType::Directory;
             refusing(from_directory, from_name, to_directory, to_name, is_directory)
@@ -76,14 +72,14 @@ pub(crate) fn refusing(
     to_directory: BorrowedFd<'_>,
     to: &[u8],
     is_directory: bool,
-) -> rustix::io::Result<()> {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    match rustix::fs::renameat_with(
+) -> sys::io::Result<()> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple", windows))]
+    match sys::fs::renameat_with(
         from_directory,
         from,
         to_directory,
         to,
-        rustix::fs::RenameFlags::NOREPLACE,
+        sys::fs::RenameFlags::NOREPLACE,
     ) {
         // File systems and kernels that don't know the flag; `EINVAL` is also the answer to a
         // directory that is to go into itself, and stays that below.
@@ -103,9 +99,9 @@ fn by_link(
     from: &[u8],
     to_directory: BorrowedFd<'_>,
     to: &[u8],
-) -> rustix::io::Result<()> {
-    rustix::fs::linkat(from_directory, from, to_directory, to, AtFlags::empty())?;
-    rustix::fs::unlinkat(from_directory, from, AtFlags::empty())
+) -> sys::io::Result<()> {
+    sys::fs::linkat(from_directory, from, to_directory, to, AtFlags::empty())?;
+    sys::fs::unlinkat(from_directory, from, AtFlags::empty())
 }
 
 /// Moves a directory over an empty one that was just made, which fails if the name is taken. If
@@ -115,12 +111,12 @@ fn over_own_directory(
     from: &[u8],
     to_directory: BorrowedFd<'_>,
     to: &[u8],
-) -> rustix::io::Result<()> {
-    rustix::fs::mkdirat(to_directory, to, Mode::RWXU)?;
-    let renamed = rustix::fs::renameat(from_directory, from, to_directory, to);
+) -> sys::io::Result<()> {
+    sys::fs::mkdirat(to_directory, to, Mode::RWXU)?;
+    let renamed = sys::fs::renameat(from_directory, from, to_directory, to);
     if renamed.is_err() {
         // Not empty any more: then it is no longer ours.
-        let _ = rustix::fs::unlinkat(to_directory, to, AtFlags::REMOVEDIR);
+        let _ = sys::fs::unlinkat(to_directory, to, AtFlags::REMOVEDIR);
     }
     renamed
 }
@@ -158,7 +154,7 @@ fn check_target(
 }
 
 fn is_same_directory(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
-    let (one, other) = (rustix::fs::fstat(one).during(OP)?, rustix::fs::fstat(other).during(OP)?);
+    let (one, other) = (sys::fs::fstat(one).during(OP)?, sys::fs::fstat(other).during(OP)?);
     Ok(identity(&one) == identity(&other))
 }
 
@@ -178,6 +174,7 @@ fn open_both(from: &OwnedFd, to: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
 

@@ -1,18 +1,17 @@
 //! An open regular file of the local file system.
 
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-#[cfg(target_os = "linux")]
-use rustix::fs::SeekFrom;
-use rustix::fs::{OFlags, Stat};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::file_type;
 use crate::metadata::{FileType, Metadata};
 use crate::rename::identity;
 use crate::storage::Source;
+#[cfg(target_os = "linux")]
+use crate::sys::fs::SeekFrom;
+use crate::sys::fs::{OFlags, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 /// See [`Source`].
 #[derive(Debug)]
@@ -25,14 +24,14 @@ pub(crate) struct LocalSource {
 impl LocalSource {
     /// Takes a descriptor opened with [`crate::jail::READ_FILE`] if it is a regular file.
     pub(crate) fn new(file: OwnedFd) -> Result<Self> {
-        let at_open = rustix::fs::fstat(&file).during("open")?;
+        let at_open = sys::fs::fstat(&file).during("open")?;
         match file_type(&at_open) {
             FileType::File => {}
             FileType::Directory => return Err(Error::new(ErrorKind::IsDirectory, "open")),
             _ => return Err(Error::new(ErrorKind::NotRegular, "open")),
         }
-        let flags = rustix::fs::fcntl_getfl(&file).during("open")?;
-        rustix::fs::fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)).during("open")?;
+        let flags = sys::fs::fcntl_getfl(&file).during("open")?;
+        sys::fs::fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK)).during("open")?;
         Ok(Self { metadata: Metadata::from_stat(&at_open), file, at_open })
     }
 
@@ -68,7 +67,7 @@ impl Source for LocalSource {
                 .checked_add(filled as u64)
                 .filter(|&position| i64::try_from(position).is_ok())
                 .ok_or_else(|| Error::new(ErrorKind::TooLarge, "read"))?;
-            match rustix::io::pread(&self.file, rest, position) {
+            match sys::io::pread(&self.file, rest, position) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(Errno::INTR) => {}
@@ -83,12 +82,13 @@ impl Source for LocalSource {
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        let now = rustix::fs::fstat(&self.file).during("stat")?;
+        let now = sys::fs::fstat(&self.file).during("stat")?;
         let then = &self.at_open;
         let same = now.st_size == then.st_size
             && (now.st_mtime, now.st_mtime_nsec) == (then.st_mtime, then.st_mtime_nsec)
             && (now.st_ctime, now.st_ctime_nsec) == (then.st_ctime, then.st_ctime_nsec)
-            && (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino);
+            && (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
+            && now.st_nlink == then.st_nlink;
         if same { Ok(()) } else { Err(Error::new(ErrorKind::SourceChanged, "read")) }
     }
 
@@ -105,7 +105,7 @@ impl Source for LocalSource {
     fn advise_sequential(&self) {
         // Only a hint: a file system without it reads as before.
         #[cfg(target_os = "linux")]
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::Sequential);
+        let _ = sys::fs::fadvise(&self.file, 0, None, sys::fs::Advice::Sequential);
     }
 }
 
@@ -116,14 +116,14 @@ fn next_data(file: BorrowedFd<'_>, range: Range<u64>) -> Result<Option<Range<u64
     if range.is_empty() {
         return Ok(None);
     }
-    let start = match rustix::fs::seek(file, SeekFrom::Data(range.start)) {
+    let start = match sys::fs::seek(file, SeekFrom::Data(range.start)) {
         Ok(start) => start,
         // No data from here to the end.
         Err(Errno::NXIO) => return Ok(None),
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(Some(range)),
         Err(errno) => return Err(Error::from_errno("seek", errno)),
     };
-    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+    let end = match sys::fs::seek(file, SeekFrom::Hole(start)) {
         Ok(end) => end.min(range.end),
         Err(_) => range.end,
     };

@@ -1,12 +1,10 @@
 //! How much room a file system has.
 
-use std::os::fd::BorrowedFd;
-
-use rustix::fs::StatVfs;
-
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail};
 use crate::path::VPath;
+use crate::sys::fs::StatVfs;
+use crate::sys::{self, BorrowedFd};
 
 const OP: &str = "space";
 
@@ -55,7 +53,7 @@ pub(crate) fn space(jail: &Jail, path: &VPath) -> Result<Space> {
         }
         (result, _) => result?,
     };
-    rustix::fs::fstatvfs(&directory).during(OP).map(|stat| Space::from_stat(&stat))
+    sys::fs::fstatvfs(&directory).during(OP).map(|stat| Space::from_stat(&stat))
 }
 
 /// Refuses what does not fit into the file system of `directory` at the moment.
@@ -66,7 +64,7 @@ pub(crate) fn space(jail: &Jail, path: &VPath) -> Result<Space> {
 /// # Errors
 /// `NoSpace`, with both numbers in its text.
 pub(crate) fn check_room(directory: BorrowedFd<'_>, needed: u64, op: &'static str) -> Result<()> {
-    let Ok(stat) = rustix::fs::fstatvfs(directory) else { return Ok(()) };
+    let Ok(stat) = sys::fs::fstatvfs(directory) else { return Ok(()) };
     let space = Space::from_stat(&stat);
     if space.total == 0 || needed <= space.available {
         return Ok(());

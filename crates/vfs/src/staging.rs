@@ -4,10 +4,6 @@
 //! how a sweep tells an abandoned file from one in use, across processes and after a crash.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{READ_DIRECTORY, file_type, stat_name};
@@ -18,6 +14,9 @@ use crate::rename::{identity, refusing};
 use crate::space::check_room;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged};
+use crate::sys::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use crate::writeback::Writeback;
 
 /// A sweep can catch a new file between its creation and its lock; then the next name is tried.
@@ -148,7 +147,7 @@ impl LocalStaged {
         if let Some(directory) = to_sync {
             sync_directory(directory.as_fd())?;
         }
-        rustix::fs::fstat(&self.file).during("commit").map(|stat| Metadata::from_stat(&stat))
+        sys::fs::fstat(&self.file).during("commit").map(|stat| Metadata::from_stat(&stat))
     }
 
     /// From now on disk space is taken as it is written, so that holes stay holes.
@@ -170,14 +169,14 @@ impl LocalStaged {
         if self.options.expected_len.is_some_and(|len| len != self.written_to) {
             return Err(Error::new(ErrorKind::SourceChanged, "commit"));
         }
-        rustix::fs::ftruncate(&self.file, self.written_to).during("commit")?;
-        rustix::fs::fchmod(&self.file, final_mode(self.mode())).during("commit")?;
+        sys::fs::ftruncate(&self.file, self.written_to).during("commit")?;
+        sys::fs::fchmod(&self.file, final_mode(self.mode())).during("commit")?;
         if let Some(modified) = options.modified {
             let last_modification =
                 timespec(modified).ok_or_else(|| Error::new(ErrorKind::Unsupported, "commit"))?;
             let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
             let times = Timestamps { last_access, last_modification };
-            rustix::fs::futimens(&self.file, &times).during("commit")?;
+            sys::fs::futimens(&self.file, &times).during("commit")?;
         }
         match options.durability {
             Durability::None => Ok(()),
@@ -190,7 +189,7 @@ impl LocalStaged {
         let directory = self.directory.as_fd();
         let (staged, target) = (&self.staged_name[..], &self.target_name[..]);
         match self.options.overwrite {
-            Overwrite::Replace => rustix::fs::renameat(directory, staged, directory, target),
+            Overwrite::Replace => sys::fs::renameat(directory, staged, directory, target),
             Overwrite::Refuse => refusing(directory, staged, directory, target, false),
         }
         .during("commit")?;
@@ -202,8 +201,7 @@ impl LocalStaged {
         if !std::mem::take(&mut self.is_linked) {
             return Ok(());
         }
-        rustix::fs::unlinkat(&self.directory, &self.staged_name[..], AtFlags::empty())
-            .during("abort")
+        sys::fs::unlinkat(&self.directory, &self.staged_name[..], AtFlags::empty()).during("abort")
     }
 }
 
@@ -272,7 +270,7 @@ fn create_locked(directory: BorrowedFd<'_>) -> Result<(OwnedFd, Vec<u8>)> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for _ in 0..MAX_CREATE_TRIES {
         let name = staging_name::generate()?;
-        let file = match rustix::fs::openat(directory, &name[..], flags, Mode::RUSR | Mode::WUSR) {
+        let file = match sys::fs::openat(directory, &name[..], flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) => file,
             Err(Errno::INTR | Errno::EXIST) => continue,
             Err(errno) => return Err(Error::from_errno("stage", errno)),
@@ -297,7 +295,7 @@ fn create_or_open_locked(
     let access = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for _ in 0..MAX_CREATE_TRIES {
         let flags = access | OFlags::CREATE | OFlags::EXCL;
-        match rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR) {
+        match sys::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR) {
             Ok(file) if lock_new(file.as_fd())? => return Ok(Some((file, false))),
             // Another writer, or a sweep that is about to remove it.
             Ok(_) => return Ok(None),
@@ -306,20 +304,19 @@ fn create_or_open_locked(
             Err(errno) => return Err(Error::from_errno("stage", errno)),
         }
         let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+        let file = match sys::fs::openat(directory, name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::INTR) => continue,
             // Not a file of ours, whatever it is.
             Err(_) => return Ok(None),
         };
-        let stat = rustix::fs::fstat(&file).during("stage")?;
-        let is_ours = file_type(&stat) == FileType::File
-            && stat.st_uid == rustix::process::geteuid().as_raw();
+        let stat = sys::fs::fstat(&file).during("stage")?;
+        let is_ours = file_type(&stat) == FileType::File && sys::is_own(&stat);
         // Without a lock nobody can tell whether another writer is at it.
-        if !is_ours || rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !is_ours || sys::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        match rustix::fs::fstat(&file).during("stage")?.st_nlink {
+        match sys::fs::fstat(&file).during("stage")?.st_nlink {
             // Committed or removed between open and lock.
             0 => {}
             1 => match stat_name(directory, name) {
@@ -335,18 +332,18 @@ fn create_or_open_locked(
 
 /// Locks a file just created. `false` if a sweep was faster and has removed it or is about to.
 fn lock_new(file: BorrowedFd<'_>) -> Result<bool> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match sys::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         // A file system without locks is accepted: a sweep can't lock there either and leaves
         // the file.
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL) => {}
         Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(false),
         Err(errno) => return Err(Error::from_errno("stage", errno)),
     }
-    Ok(rustix::fs::fstat(file).during("stage")?.st_nlink > 0)
+    Ok(sys::fs::fstat(file).during("stage")?.st_nlink > 0)
 }
 
 fn remove_if_there(directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+    match sys::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(Error::from_errno("stage", errno)),
     }
@@ -371,37 +368,29 @@ pub(crate) fn write_all(file: BorrowedFd<'_>, bufs: &mut [IoSlice<'_>], offset: 
 }
 
 #[cfg(target_os = "linux")]
-fn write_some(
-    file: BorrowedFd<'_>,
-    bufs: &[IoSlice<'_>],
-    offset: u64,
-) -> rustix::io::Result<usize> {
-    rustix::io::pwritev(file, bufs, offset)
+fn write_some(file: BorrowedFd<'_>, bufs: &[IoSlice<'_>], offset: u64) -> sys::io::Result<usize> {
+    sys::io::pwritev(file, bufs, offset)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn write_some(
-    file: BorrowedFd<'_>,
-    bufs: &[IoSlice<'_>],
-    offset: u64,
-) -> rustix::io::Result<usize> {
-    bufs.first().map_or(Ok(0), |buf| rustix::io::pwrite(file, buf, offset))
+fn write_some(file: BorrowedFd<'_>, bufs: &[IoSlice<'_>], offset: u64) -> sys::io::Result<usize> {
+    bufs.first().map_or(Ok(0), |buf| sys::io::pwrite(file, buf, offset))
 }
 
 pub(crate) fn sync_content(file: BorrowedFd<'_>) -> Result<()> {
     #[cfg(target_vendor = "apple")]
-    let synced = rustix::io::retry_on_intr(|| rustix::fs::fsync(file));
+    let synced = sys::io::retry_on_intr(|| sys::fs::fsync(file));
     #[cfg(not(target_vendor = "apple"))]
-    let synced = rustix::io::retry_on_intr(|| rustix::fs::fdatasync(file));
+    let synced = sys::io::retry_on_intr(|| sys::fs::fdatasync(file));
     synced.during("sync")
 }
 
 pub(crate) fn open_for_sync(directory: BorrowedFd<'_>) -> Result<OwnedFd> {
-    rustix::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty()).during("sync")
+    sys::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty()).during("sync")
 }
 
 pub(crate) fn sync_directory(directory: BorrowedFd<'_>) -> Result<()> {
-    match rustix::io::retry_on_intr(|| rustix::fs::fsync(directory)) {
+    match sys::io::retry_on_intr(|| sys::fs::fsync(directory)) {
         // A file system where directories have nothing to synchronise.
         Err(Errno::INVAL) => Ok(()),
         result => result.during("sync"),

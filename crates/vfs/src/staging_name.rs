@@ -53,9 +53,14 @@ pub(crate) fn journal_of(staged: &[u8]) -> Vec<u8> {
 
 /// A fresh name for a staged file.
 pub(crate) fn generate() -> Result<Vec<u8>> {
+    random().map(|random| name_of(&random))
+}
+
+/// Bytes that nobody else has drawn.
+pub(crate) fn random() -> Result<[u8; RANDOM_LEN]> {
     let mut random = [0; RANDOM_LEN];
     SystemRandom::new().fill(&mut random).map_err(|_| Error::new(ErrorKind::Io, "random"))?;
-    Ok(name_of(&random))
+    Ok(random)
 }
 
 fn name_of(bytes: &[u8]) -> Vec<u8> {

@@ -1,11 +1,7 @@
 //! Removal of staged files that nobody writes any more.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, Result};
 use crate::jail::{Jail, Lookup, READ_DIRECTORY, file_type, stat_name};
@@ -13,6 +9,9 @@ use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
 use crate::staging_name::{is_staged, partner};
 use crate::storage::SweepReport;
+use crate::sys::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd};
 
 /// How long a transfer can be gone on with: staged files that have a journal are kept until nobody has
 /// written either for this long.
@@ -32,10 +31,7 @@ pub(crate) enum Orphan {
 }
 
 /// Removes the staged file or journal `name` if nobody can go on with it any more.
-pub(crate) fn discard_expired(
-    directory: BorrowedFd<'_>,
-    name: &[u8],
-) -> rustix::io::Result<Orphan> {
+pub(crate) fn discard_expired(directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<Orphan> {
     match stat_name(directory, name) {
         // Not looked at closer: a lock held for a moment would be in its writer's way.
         Ok(stat) if is_just_made(&stat) => return Ok(Orphan::InUse),
@@ -47,7 +43,7 @@ pub(crate) fn discard_expired(
 }
 
 /// Whether both a staged file and its journal are there, and one of them is young.
-fn can_go_on(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<bool> {
+fn can_go_on(directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<bool> {
     let Some(partner) = partner(name) else { return Ok(false) };
     let now = SystemTime::now();
     let mut youngest = None;
@@ -72,10 +68,10 @@ fn is_just_made(stat: &Stat) -> bool {
 }
 
 /// Removes the staged file `name` unless its writer is alive.
-pub(crate) fn discard(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Orphan> {
+pub(crate) fn discard(directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<Orphan> {
     let open = |access: OFlags| {
         let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        rustix::io::retry_on_intr(|| rustix::fs::openat(directory, name, flags, Mode::empty()))
+        sys::io::retry_on_intr(|| sys::fs::openat(directory, name, flags, Mode::empty()))
     };
     // Some network file systems lock only what is open for writing.
     let opened = match open(OFlags::RDWR) {
@@ -87,16 +83,16 @@ pub(crate) fn discard(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Res
         Err(Errno::NOENT) => return Ok(Orphan::Gone),
         Err(errno) => return Err(errno),
     };
-    if file_type(&rustix::fs::fstat(&file)?) != FileType::File {
+    if file_type(&sys::fs::fstat(&file)?) != FileType::File {
         return Err(Errno::INVAL);
     }
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match sys::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => return Ok(Orphan::InUse),
         Err(errno) => return Err(errno),
     }
     // If it was committed since the open, the name is gone and the file stays.
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+    match sys::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) => Ok(Orphan::Removed),
         Err(Errno::NOENT) => Ok(Orphan::Gone),
         Err(errno) => Err(errno),
@@ -125,8 +121,8 @@ pub(crate) fn sweep(jail: &Jail, cancel: &AtomicBool) -> Result<SweepReport> {
 ///
 /// # Errors
 /// Those of opening and reading the directory. A file that can't be removed stays.
-pub(crate) fn sweep_directory(directory: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let readable = rustix::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty())?;
+pub(crate) fn sweep_directory(directory: BorrowedFd<'_>) -> sys::io::Result<()> {
+    let readable = sys::fs::openat(directory, c".", READ_DIRECTORY, Mode::empty())?;
     let mut dir = Dir::read_from(&readable)?;
     while let Some(entry) = dir.read() {
         let entry = entry?;
@@ -157,7 +153,7 @@ impl Sweep<'_> {
         root: BorrowedFd<'_>,
         relative: &[u8],
         pending: &mut Vec<Vec<u8>>,
-    ) -> rustix::io::Result<()> {
+    ) -> sys::io::Result<()> {
         let directory = self.lookup.open_strict(root, relative, READ_DIRECTORY)?;
         self.report.directories += 1;
         let mut dir = Dir::read_from(&directory)?;
@@ -171,7 +167,7 @@ impl Sweep<'_> {
                 continue;
             }
             let found = match entry.file_type() {
-                rustix::fs::FileType::Unknown => match stat_name(directory.as_fd(), name) {
+                sys::fs::FileType::Unknown => match stat_name(directory.as_fd(), name) {
                     Ok(stat) => file_type(&stat),
                     Err(Errno::NOENT) => continue,
                     Err(errno) => return Err(errno),

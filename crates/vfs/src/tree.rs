@@ -7,10 +7,6 @@
 //! directory would: what LIST shows of a directory, a recursive LIST shows, too.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-
-use rustix::fs::{Dir, Stat};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{Jail, Lookup, READ_DIRECTORY, file_type, stat_name};
@@ -18,6 +14,9 @@ use crate::list::{SORTED_MAX_COUNT, next_name};
 use crate::metadata::{FileType, Metadata};
 use crate::path::VPath;
 use crate::storage::{TreeItem, TreeLister};
+use crate::sys::fs::{Dir, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{AsFd, OwnedFd};
 
 const OP: &str = "list";
 /// What a kept name takes beside its bytes: its vector and the allocator's share.

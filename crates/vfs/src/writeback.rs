@@ -1,6 +1,6 @@
 //! Starting the writing of dirty pages early, so that the final synchronisation is short.
 
-use std::os::fd::BorrowedFd;
+use crate::sys::BorrowedFd;
 
 /// The system is told after each completed piece of this length.
 const STEP_LEN: u64 = 8 * 1024 * 1024;

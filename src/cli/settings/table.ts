@@ -5,6 +5,7 @@
  */
 // Not from '../../index.js': that would load the native addon for a mere --help.
 import { DEFAULT_PORT } from '../../identity/server-address.js';
+import { CLIENT_PACE_ROWS, SERVER_PACE_ROWS } from './pace-rows.js';
 import { defineSetting, type Setting, type SettingRow } from './setting.js';
 import * as type from './value-types.js';
 
@@ -198,42 +199,15 @@ const ROWS: readonly SettingRow[] = [
   {
     scope: 'client',
     verbs: ['send', 'get'],
-    flags: '--durability <level>',
-    type: type.choice('none', 'file', 'dir'),
-    defaultText: '`file`; for `send` what the server has set',
-    help: 'what is on disk before success is reported',
-    details: 'For `send` a wish: the server does no less than its `--least-durability`.',
-  },
-  {
-    scope: 'client',
-    verbs: ['send', 'get', 'bench'],
-    flags: '--limit-rate <rate>',
-    type: type.byteRate,
+    flags: '--compress <how>',
+    type: type.choice('auto', 'zstd', 'none'),
+    default: 'none',
     peers: 'also',
-    help: 'move no more than this many bytes a second, such as 500K or 50M',
-    details: 'Powers of 1024, counted as they travel; from 1024 on.',
-    defaultText: 'no limit',
-  },
-  {
-    scope: 'client',
-    verbs: ['send', 'get'],
-    flags: '--stats',
-    type: type.flag,
-    default: false,
-    help: 'measure where the time goes, and say what limits the transfer',
+    help: 'compress on the way; auto only while it makes the transfer faster',
     details:
-      'Of both ends: time in files, hashing, encryption and network, and what the kernel knows of the connection. With ' +
-      '`--json` an object `stats` for each file.',
+      'Lengths then tell something about the content. Do not compress secrets together with what others may choose: see `docs/THREATS.md`.',
   },
-  {
-    scope: 'client',
-    verbs: ['send', 'get'],
-    flags: '--space-timeout <seconds>',
-    type: type.secondsOrNone,
-    defaultText: '600',
-    help: 'how long a full disk of this machine is waited for; 0 is not at all',
-    details: 'The transfer goes on by itself once there is room. For `send` the server’s own setting counts.',
-  },
+  ...CLIENT_PACE_ROWS,
   {
     ...serve,
     flags: '--root <dir>',
@@ -292,38 +266,7 @@ const ROWS: readonly SettingRow[] = [
     default: false,
     help: 'nobody may store or remove, whatever the key list says',
   },
-  {
-    ...serve,
-    flags: '--durability <level>',
-    type: type.choice('none', 'file', 'dir'),
-    default: 'file',
-    help: 'what of a stored file is on disk before its sender is told that it is complete',
-  },
-  {
-    ...serve,
-    flags: '--least-durability <level>',
-    type: type.choice('none', 'file', 'dir'),
-    default: 'none',
-    help: 'the least of it that a client may ask for',
-    details:
-      'A client that asks for less gets this much; one that does not ask gets `--durability`, or this if it is more.',
-  },
-  {
-    ...serve,
-    flags: '--limit-rate <rate>',
-    type: type.byteRate,
-    defaultText: 'no limit',
-    help: 'move no more than this many bytes a second in each direction, all clients together',
-    details: 'Powers of 1024: 500K, 50M. Counted as they travel; from 1024 on.',
-  },
-  {
-    ...serve,
-    flags: '--space-timeout <seconds>',
-    type: type.secondsOrNone,
-    defaultText: '600',
-    help: 'how long an upload waits when the disk is full; 0 is not at all',
-    details: 'It goes on by itself once there is room. Each one that waits has a place among `--max-transfers`.',
-  },
+  ...SERVER_PACE_ROWS,
   {
     ...serve,
     flags: '--max-connections <n>',

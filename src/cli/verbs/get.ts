@@ -9,7 +9,7 @@ import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
-import { getToStandardOutput, limitedTo } from '../standard-streams.js';
+import { getToStandardOutput, pace } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
@@ -65,8 +65,8 @@ function makeJob(
   options: TransferOptions,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve, moving } = options;
-  const common = { overwrite, preserve, signal, ...moving };
+  const { overwrite, preserve, moving, compress } = options;
+  const common = { overwrite, preserve, compress, signal, ...moving };
   return {
     source: text,
     total: null,
@@ -74,7 +74,8 @@ function makeJob(
     async move(onProgress, onRetry) {
       const client = await clients.open(address);
       if (target === '-') {
-        const got = await getToStandardOutput(client, address.path, { signal, ...limitedTo(moving), onProgress });
+        const got = await getToStandardOutput(client, address.path, { compress, signal, ...pace(moving), onProgress });
+        if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
         return { ...got, target: '-' };
       }
       const got = await client.get(address.path, target, { ...common, onProgress, onRetry });
@@ -118,7 +119,6 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     throw usage(`'${target}' is not a directory, but there are several sources`, `write '${target}/' for a directory`);
   }
   await checkReceiptFile(transfer.receipt, sources.length);
-  if (target === '-') refuseReceipt(transfer.receipt, 'standard output is fed by a connection of its own');
   if (
     isClassic(
       context,

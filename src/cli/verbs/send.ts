@@ -10,7 +10,7 @@ import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
-import { limitedTo, sendStandardInput } from '../standard-streams.js';
+import { pace, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
@@ -94,11 +94,11 @@ function makeJob(
   path: string,
   options: TransferOptions,
 ): TransferJob {
-  const { overwrite, preserve, moving } = options;
+  const { overwrite, preserve, moving, compress } = options;
   const { signal } = context;
   const isInput = source.path === '-';
   const name = basename(source.path);
-  const common = { overwrite, signal };
+  const common = { overwrite, compress, signal };
   return {
     source: source.path,
     total: null,
@@ -108,7 +108,10 @@ function makeJob(
     },
     async move(onProgress, onRetry) {
       if (isInput) {
-        const sent = await sendStandardInput(client, path, { ...common, ...limitedTo(moving), onProgress });
+        const { durability } = moving;
+        const disk = durability === undefined ? {} : { durability };
+        const sent = await sendStandardInput(client, path, { ...common, ...disk, ...pace(moving), onProgress });
+        if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
         return { ...sent, target: shown(target, sent.path) };
       }
       await sourceLength(source);
@@ -129,7 +132,6 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     throw usage('standard input has no name', 'give --name NAME, or a full target name');
   }
   await checkReceiptFile(transfer.receipt, sources.length);
-  if (first?.path === '-') refuseReceipt(transfer.receipt, 'standard input is sent on a connection of its own');
   if (isClassic(context, [target])) {
     refuseReceipt(transfer.receipt, 'classic has none');
     return sendToClassic(context, { sources, target }, transfer);

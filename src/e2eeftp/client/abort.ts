@@ -70,23 +70,6 @@ export async function orAbort<T>(
   }
 }
 
-/** Resolves to `true` when `work` is over, in whatever way, within `ms` milliseconds; else to `false`. */
-export async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const settled = work.then(
-    () => true,
-    () => true,
-  );
-  try {
-    return await Promise.race([settled, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Hands on what `work` resolves to; a rejection is the business of whoever else waits for it. */
 async function closeLate<T>(work: Promise<T>, use: (value: T) => void): Promise<void> {
   try {

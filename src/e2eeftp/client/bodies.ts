@@ -16,6 +16,7 @@ import type {
 } from '../../native.js';
 import { PIECE_LENGTH, writeSource } from '../body-pieces.js';
 import type { BodySource } from '../command-registry.js';
+import type { Compression } from '../compression.js';
 
 /** The body that the server asked for. May be used once, by one of its methods. */
 export class OutboundBody {
@@ -31,9 +32,24 @@ export class OutboundBody {
   }
 
   /** Sends `size` bytes of a file. */
-  async fromFile(source: NativeSource, size: number, transfer: NativeTransfer): Promise<BodyResult> {
+  async fromFile(
+    source: NativeSource,
+    size: number,
+    transfer: NativeTransfer,
+    compress: Compression = 'none',
+  ): Promise<BodyResult> {
     this.#isUsed = true;
-    return cancelOnAbort(transfer, this.#signal, () => this.#session.sendFile(transfer, source, this.#id, 0, size));
+    return cancelOnAbort(transfer, this.#signal, () =>
+      compress === 'none'
+        ? this.#session.sendFile(transfer, source, this.#id, 0, size)
+        : this.#session.sendCompressedFile(transfer, source, this.#id, 0, size, compress),
+    );
+  }
+
+  /** Sends standard input to its end. */
+  async fromStandardInput(transfer: NativeTransfer, compress: Compression): Promise<BodyResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () => this.#session.sendStandardInput(transfer, this.#id, compress));
   }
 
   /** Sends a file of `size` bytes by blocks, over as many of the offered `lanes` as are worth it. */
@@ -90,9 +106,26 @@ export class InboundBody {
   }
 
   /** Receives the body into a staged file. */
-  async toFile(staged: NativeStaged, size: number, transfer: NativeTransfer): Promise<BodyResult> {
+  async toFile(
+    staged: NativeStaged,
+    size: number,
+    transfer: NativeTransfer,
+    isCompressed = false,
+  ): Promise<BodyResult> {
     this.#isUsed = true;
-    return cancelOnAbort(transfer, this.#signal, () => this.#session.receiveFile(transfer, staged, this.#id, size));
+    return cancelOnAbort(transfer, this.#signal, () =>
+      isCompressed
+        ? this.#session.receiveCompressedFile(transfer, staged, this.#id, size)
+        : this.#session.receiveFile(transfer, staged, this.#id, size),
+    );
+  }
+
+  /** Receives the body to standard output. */
+  async toStandardOutput(size: number, transfer: NativeTransfer, isCompressed: boolean): Promise<BodyResult> {
+    this.#isUsed = true;
+    return cancelOnAbort(transfer, this.#signal, () =>
+      this.#session.receiveToStandardOutput(transfer, this.#id, size, isCompressed),
+    );
   }
 
   /** Receives a file by blocks. */

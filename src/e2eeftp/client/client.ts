@@ -36,6 +36,8 @@ import { sendFile } from './send.js';
 import type { Dial } from './side-channel.js';
 import { readSpace } from './space.js';
 import type { SpaceResult } from './space.js';
+import { getToStandardOutput, sendStandardInput } from './standard-streams.js';
+import type { StandardInputOptions, StandardOutputOptions } from './standard-streams.js';
 import { RemoteReadStream, RemoteWriteStream } from './streams.js';
 import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
@@ -119,6 +121,26 @@ export class Client {
    */
   async get(remotePath: string, localPath: string, options: GetOptions = {}): Promise<TransferResult> {
     const got = await getFile(this.#line, this.serverKey.fingerprint, remotePath, localPath, options);
+    return this.#receipts.note(got, 'get', remotePath);
+  }
+
+  /**
+   * Stores what standard input gives until its end as a file, which appears under its name when all of it is there and
+   * verified. Nothing else of the process may read from standard input, and `process.stdin` is not to be touched.
+   */
+  async sendStandardInput(remotePath: string, options: StandardInputOptions = {}): Promise<TransferResult> {
+    const sent = await sendStandardInput(this.#channel, remotePath, options);
+    return this.#receipts.note(sent, 'send', sent.path);
+  }
+
+  /**
+   * Writes a file to standard output. Its bytes are authentic from the first on; that it is all of them is known only when
+   * this resolves. What the process has written to `process.stdout` is to be flushed before.
+   *
+   * @throws E2eeftpError `E2EEFTP_IO` when standard output fails, or its other end is closed.
+   */
+  async getToStandardOutput(remotePath: string, options: StandardOutputOptions = {}): Promise<TransferResult> {
+    const got = await getToStandardOutput(this.#channel, remotePath, options);
     return this.#receipts.note(got, 'get', remotePath);
   }
 

@@ -5,10 +5,11 @@ import { lstat, stat } from 'node:fs/promises';
 import { E2eeftpError } from '../../errors.js';
 import { isSystemError } from '../../identity/atomic-file.js';
 import { hashLocal, native, nativeSync, openLocalSource, stageLocal, stageLocalBlocks } from '../../native.js';
-import type { BlocksResult, BodyResult, NativeBlocks, NativeStaged, NativeTransfer } from '../../native.js';
+import type { BlocksResult, BodyResult, NativeBlocks, NativeStaged } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../storage/path-text.js';
 import { ControlReader } from '../control-value.js';
+import { askFor } from '../compression.js';
 import { isSessionDead } from '../exchange.js';
 import { numbered } from '../name-reservation.js';
 import { downloadKey } from '../resume-key.js';
@@ -17,6 +18,7 @@ import { readModified } from '../wire-time.js';
 import type { WireTime } from '../wire-time.js';
 import type { InboundBody } from './bodies.js';
 import type { Channel } from './channel.js';
+import { granted, sentBytes } from './compressed.js';
 import { hashRemote } from './hash.js';
 import type { Line } from './line.js';
 import { measured } from './measured.js';
@@ -57,10 +59,11 @@ export async function getFile(
       (channel) => fetching.fetch(channel),
     );
     const seconds = (performance.now() - started) / 1000;
+    const crossed = sentBytes(tracked.transfer);
     const got = { bytes: bytes - kept, seconds };
     const stats =
       options.stats === true && reply !== null ? { stats: measured('down', tracked.transfer, reply, got) } : {};
-    return { bytes, root, resumedBytes: kept, skipped, seconds, path: pathFromBytes(target), ...stats };
+    return { bytes, root, resumedBytes: kept, skipped, ...crossed, seconds, path: pathFromBytes(target), ...stats };
   };
   return trackTransfer(remotePath, options.onProgress, options.signal, move, options);
 }
@@ -123,7 +126,8 @@ class Fetching {
         'GET',
         {
           path: pathToBytes(this.#remotePath),
-          blocks: true,
+          blocks: askFor(this.#options.compress).compress === undefined,
+          ...askFor(this.#options.compress),
           lanes: this.#lanes.count,
           unlessSize: stamp?.size,
           unlessMtime: stamp?.modifiedMs,
@@ -157,7 +161,12 @@ class Fetching {
     const lanes = readLanes(reply, this.#lanes);
     this.#isByBlocks = lanes !== null;
     const { transfer } = this.#tracked;
-    if (lanes === null) return ReceivedFile.plain(this.#target, this.#options, announcement, body, transfer);
+    if (lanes === null) {
+      const isCompressed = granted(reply, this.#options.compress) !== 'none';
+      return ReceivedFile.plain(this.#target, this.#options, announcement, (staged) =>
+        body.toFile(staged, announcement.size, transfer, isCompressed),
+      );
+    }
     const isFresh = this.#isFresh;
     this.#isFresh = true;
     const target = this.#target;
@@ -252,13 +261,12 @@ class ReceivedFile {
     target: Buffer,
     options: GetOptions,
     announcement: Announcement,
-    body: InboundBody,
-    transfer: NativeTransfer,
+    receive: (staged: NativeStaged) => Promise<BodyResult>,
   ): Promise<ReceivedFile> {
     const stage = stageOptions(options, announcement);
     const staged = await onLocalDisk(target, () => stageLocal(target, stage));
     try {
-      const result = await body.toFile(staged, announcement.size, transfer);
+      const result = await receive(staged);
       return new ReceivedFile(target, options, announcement, staged, { ...result, kept: 0 });
     } catch (error) {
       // As above: the first failure is the one to report.

@@ -8,8 +8,10 @@ import type { BodyResult, NativeSource, OpenLanes } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathFromBytes, pathToBytes, remoteBaseName } from '../../storage/path-text.js';
 import { ControlReader } from '../control-value.js';
+import { askFor } from '../compression.js';
 import { STATUS_OK } from '../status.js';
 import type { Channel } from './channel.js';
+import { granted, sentBytes } from './compressed.js';
 import { hashRemote } from './hash.js';
 import type { Line } from './line.js';
 import { measured } from './measured.js';
@@ -50,9 +52,11 @@ export async function sendFile(
       }
       checkSent(reply, result, remotePath);
       const { bytes, root, kept } = result;
+      const crossed = sentBytes(tracked.transfer);
       const sent = { bytes: bytes - kept, seconds };
       const stats = options.stats === true ? { stats: measured('up', tracked.transfer, reply, sent) } : {};
-      return { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, seconds, path, ...stats };
+      const moved = { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, ...crossed };
+      return { ...moved, seconds, path, ...stats };
     };
     return await trackTransfer(localPath, options.onProgress, options.signal, move, options);
   } finally {
@@ -139,7 +143,8 @@ class Sending {
         mode: preserve ? mode & 0o777 : undefined,
         overwrite,
         parents,
-        blocks: true,
+        blocks: askFor(this.#options.compress).compress === undefined,
+        ...askFor(this.#options.compress),
         resume,
         delta,
         sparse: nativeSync(() => this.#source.isSparse),
@@ -156,8 +161,10 @@ class Sending {
         send: async (body, request) => {
           const lanes = readLanes(request, this.#lanes);
           this.#isByBlocks = lanes !== null;
-          if (lanes === null) result = { ...(await body.fromFile(this.#source, size, transfer)), kept: 0 };
-          else result = await body.fromBlocks(this.#source, size, transfer, lanes);
+          if (lanes === null) {
+            const compress = granted(request, this.#options.compress);
+            result = { ...(await body.fromFile(this.#source, size, transfer, compress)), kept: 0 };
+          } else result = await body.fromBlocks(this.#source, size, transfer, lanes);
         },
       },
     );

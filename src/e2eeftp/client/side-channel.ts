@@ -8,7 +8,7 @@ import type { BodyResult, NativeBodyReader, NativeBodyWriter, NativeSession } fr
 import { PIECE_LENGTH, writePieces } from '../body-pieces.js';
 import { encodeControl } from '../control-codec.js';
 import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK } from '../status.js';
-import { settlesWithin } from './abort.js';
+import { settlesWithin } from '../settles-within.js';
 import type { ChannelOptions, RequestArgs } from './channel.js';
 import { decodeReply, replyError } from './reply.js';
 import type { Reply } from './reply.js';

@@ -4,6 +4,7 @@
 import type { Durability } from '../commands/send.js';
 import type { TransferStats } from './measured.js';
 import type { RetryOptions } from './line.js';
+import type { Compression } from '../compression.js';
 import type { OnProgress } from './progress.js';
 
 /**
@@ -45,6 +46,11 @@ export interface TransferOptions extends RetryOptions {
    * Connections for one file: so many at once. By default up to 4, added one by one as long as each makes it faster.
    */
   readonly connections?: number;
+  /**
+   * Compress on the way: `zstd` always, `auto` while it makes the transfer faster. Lengths then tell something about the
+   * content: see `docs/THREATS.md`. A server that can't does without. @default 'none'
+   */
+  readonly compress?: Compression;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -61,6 +67,8 @@ export interface TransferResult {
   readonly resumedBytes: number;
   /** The other side had the file: nothing was moved. */
   readonly skipped: boolean;
+  /** Bytes that crossed the network for it; set when it was compressed. */
+  readonly sentBytes?: number;
   /** Duration of the call. */
   readonly seconds: number;
   /** Final name at the target: remote for `send`, local for `get`. */

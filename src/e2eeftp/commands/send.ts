@@ -2,9 +2,10 @@
  * SEND: stores a file. It appears under its name only when all of it arrived and was verified; until then, and after any
  * failure, what was there before stays as it was.
  *
- * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, durability?, stats?}` →
- * 100 → body → 226 `{bytes, root, path, kept, durability, stats?}`; `path` is the final name, which `rename` may have chosen. With `blocks` a file of more than
- * one block travels by blocks (docs/PROTOCOL.md §9).
+ * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, compress?, durability?,
+ * stats?}` → 100 → body → 226 `{bytes, root, path, kept, durability, stats?}`; `path` is the final name, which `rename`
+ * may have chosen. With `blocks` a file of more than one block travels by blocks (docs/PROTOCOL.md §9), unless it is
+ * compressed.
  */
 import { E2eeftpError } from '../../errors.js';
 import { native } from '../../native.js';
@@ -12,6 +13,8 @@ import type { NativeBlocks, NativeStaged, NativeStorage } from '../../native.js'
 import { fullGrant, toNativeGrant } from '../../storage/grant.js';
 import { pathFromBytes } from '../../storage/path-text.js';
 import type { CommandReply } from '../command-registry.js';
+import { readCompression } from '../compression.js';
+import type { Compression } from '../compression.js';
 import { requireNothingAt } from '../name-reservation.js';
 import type { ReservedName } from '../name-reservation.js';
 import type { RequestContext } from '../request-context.js';
@@ -30,6 +33,7 @@ interface Wanted {
   readonly path: Buffer;
   readonly size: number | null;
   readonly modified: WireTime;
+  readonly compress: Compression;
   /** What every new file starts with. */
   readonly stage: { readonly overwrite: boolean; readonly makeParents: boolean; mode?: number; expectedLen?: number };
   /** By blocks; `null` when the client, or the length, asks for a plain body. */
@@ -106,9 +110,10 @@ function readWanted(context: RequestContext): Wanted {
   const size = input.count('size');
   const mode = input.count('mode', 0o7777);
   const modified = readModified(input);
+  const compress = readCompression(input);
   const makeParents = input.boolean('parents', false);
   const overwrite = input.choice('overwrite', ['replace', 'refuse', 'rename']) === 'replace' && grant.overwrite;
-  const byBlocks = input.boolean('blocks', false) && size !== null && size >= MIN_BLOCKS_SIZE;
+  const byBlocks = input.boolean('blocks', false) && compress === 'none' && size !== null && size >= MIN_BLOCKS_SIZE;
   const blocks = {
     resume: input.boolean('resume', true),
     delta: input.boolean('delta', false),
@@ -120,6 +125,7 @@ function readWanted(context: RequestContext): Wanted {
     path,
     size,
     modified,
+    compress,
     stage: {
       overwrite,
       makeParents,
@@ -148,10 +154,10 @@ async function findUnchanged(context: RequestContext, path: Buffer): Promise<boo
 
 async function store(context: RequestContext, wanted: Wanted, durability: Durability): Promise<Stored> {
   const { view } = context.exchange.session;
-  const { path, size, modified, stage, blocks } = wanted;
+  const { path, size, modified, compress, stage, blocks } = wanted;
   if (blocks !== null) return storeBlocks(context, wanted, blocks, durability);
   const staged = await native(() => view.stage(path, stage));
-  return { ...(await receive(context, staged, size, modified, durability)), kept: 0 };
+  return { ...(await receive(context, staged, { size, modified, durability, compress })), kept: 0 };
 }
 
 async function storeBlocks(
@@ -216,15 +222,22 @@ async function chooseName(
   return { path: wanted, release: () => undefined };
 }
 
+/** What is known of a file before it comes. */
+interface Incoming {
+  readonly size: number | null;
+  readonly modified: WireTime;
+  readonly durability: Durability;
+  readonly compress: Compression;
+}
+
 async function receive(
   context: RequestContext,
   staged: NativeStaged,
-  size: number | null,
-  modified: WireTime,
-  durability: Durability,
+  incoming: Incoming,
 ): Promise<{ bytes: number; root: Buffer }> {
+  const { size, modified, durability, compress } = incoming;
   try {
-    const result = await context.exchange.receiveFile(staged, size);
+    const result = await context.exchange.receiveFile(staged, size, compress);
     await native(() => staged.commit({ durability, ...modified }));
     return result;
   } catch (error) {

@@ -6,7 +6,6 @@
 //! a running transfer is never older than that, or than the batch under way.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -178,14 +177,21 @@ impl Meter {
     /// A connection that can't be asked any more has no figures; that it is gone is told elsewhere.
     fn ask_kernel(&self, socket: &TcpStream) {
         if let (Ok(local), Ok(peer), Some(info)) =
-            (socket.local_addr(), socket.peer_addr(), TcpInfo::of(socket.as_fd()))
+            (socket.local_addr(), socket.peer_addr(), TcpInfo::of(socket))
         {
             self.totals.put_connection((local, peer), info);
         }
     }
 }
 
+/// Processor time of the calling thread so far; not asked on Windows.
+#[cfg(windows)]
+fn thread_cpu() -> Duration {
+    Duration::ZERO
+}
+
 /// Processor time of the calling thread so far.
+#[cfg(not(windows))]
 fn thread_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -234,6 +240,7 @@ mod tests {
         assert_eq!(totals.snapshot().connections.len(), expected);
     }
 
+    #[cfg(not(windows))]
     #[test]
     fn work_shows_as_processor_time() {
         let totals = Arc::new(Totals::default());

@@ -11,7 +11,12 @@ pub(crate) mod meter;
 mod receive;
 pub(crate) mod reverse;
 mod send;
+mod socket;
 pub(crate) mod space;
+#[cfg(unix)]
+mod standard;
+mod stream_receive;
+mod stream_send;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
@@ -33,6 +38,12 @@ pub(crate) use blocks::{
 pub use receive::receive_body;
 pub(crate) use send::read_exactly;
 pub use send::send_body;
+#[cfg(unix)]
+pub use standard::{StandardInput, StandardOutput};
+pub(crate) use stream_receive::StagedSink;
+pub use stream_receive::{StreamSink, receive_stream};
+pub(crate) use stream_send::FilePart;
+pub use stream_send::{Fed, StreamSource, send_stream};
 
 /// What a finished body amounts to. Both sides hold the same values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

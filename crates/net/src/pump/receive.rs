@@ -180,7 +180,7 @@ impl Receiver<'_, '_> {
             for (slice, piece) in slices.iter_mut().zip(pieces) {
                 *slice = IoSlice::new(&bytes[piece.clone()]);
             }
-            staged.write_at(&mut slices[..pieces.len()], offset)
+            Ok(staged.write_at(&mut slices[..pieces.len()], offset)?)
         });
         self.wire.lap(Stage::FileWrite);
         match written {

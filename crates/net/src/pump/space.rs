@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use e2eeftp_core::transfer::Notice;
-use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::ErrorKind;
 
 use super::PumpSettings;
@@ -32,14 +31,14 @@ const NAP: Duration = Duration::from_millis(50);
 pub(crate) fn until_space<T>(
     wire: &mut Wire<'_>,
     settings: &mut PumpSettings<'_>,
-    mut work: impl FnMut() -> vfs::Result<T>,
+    mut work: impl FnMut() -> Result<T>,
 ) -> Result<T> {
     let full = match work() {
-        Err(error) if error.kind() == ErrorKind::NoSpace => error,
-        done => return Ok(done?),
+        Err(error) if is_full(&error) => error,
+        done => return done,
     };
     if settings.space_timeout.is_zero() {
-        return Err(full.into());
+        return Err(full);
     }
     wire.meter.lap(Stage::FileWrite);
     let deadline = Instant::now() + settings.space_timeout;
@@ -50,7 +49,7 @@ pub(crate) fn until_space<T>(
         nap(wire, settings, Instant::now() + RETRY)?;
         wire.lap(Stage::SpaceWait);
         match work() {
-            Err(error) if error.kind() == ErrorKind::NoSpace && Instant::now() < deadline => {}
+            Err(error) if is_full(&error) && Instant::now() < deadline => {}
             done => break done,
         }
         if notices.is_due() {
@@ -61,7 +60,11 @@ pub(crate) fn until_space<T>(
     if outcome.is_ok() {
         notices.send(Notice::Alive, wire, settings)?;
     }
-    Ok(outcome?)
+    outcome
+}
+
+fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Vfs(error) if error.kind() == ErrorKind::NoSpace)
 }
 
 fn nap(wire: &Wire<'_>, settings: &PumpSettings<'_>, until: Instant) -> Result<()> {

@@ -1,23 +1,21 @@
-//! A blocking socket that can still be cancelled: every wait is cut into short ticks. Every byte of
-//! a pump passes here, so this is where rate limits hold and where the time of the socket is counted.
+//! A socket that is used by blocking calls and can still be cancelled: every wait is cut into
+//! short ticks. Every byte of a pump passes here, so this is where rate limits hold and where the
+//! time of the socket is counted.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::limits::DRAIN_TIMEOUT;
+use crate::pump::PumpSettings;
+use crate::pump::limiter::RateLimiter;
+use crate::pump::meter::{Meter, Stage};
+use crate::pump::socket as calls;
 use crate::transfer::{Phase, Transfer};
 
-use super::PumpSettings;
-use super::limiter::RateLimiter;
-use super::meter::{Meter, Stage};
-
-/// Longest time until a cancel is noticed while the socket stands still.
-const TICK: Duration = Duration::from_millis(100);
 /// Longest sleep for a rate limit: how soon a cancel is noticed then.
 const NAP: Duration = Duration::from_millis(50);
 /// A batch takes about this part of a second at a low rate, so that a Stop is heard between two.
@@ -48,10 +46,7 @@ impl<'a> Wire<'a> {
         dead: &'a CancellationToken,
         stall_timeout: Duration,
     ) -> Result<Self> {
-        socket
-            .set_read_timeout(Some(TICK))
-            .and_then(|()| socket.set_write_timeout(Some(TICK)))
-            .map_err(|error| Error::Io("set socket time-out", error))?;
+        calls::prepare(socket).map_err(|error| Error::Io("set socket time-out", error))?;
         Ok(Self {
             socket,
             transfer,
@@ -127,7 +122,7 @@ impl<'a> Wire<'a> {
     /// without a byte. After a cancel the rest must follow all the same, see [`Wire::write_all`].
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> Result<usize> {
         let len = self.turn(bytes.len())?;
-        let outcome = self.socket.write(&bytes[..len]);
+        let outcome = calls::send(self.socket, &bytes[..len]);
         self.refund(len - outcome.as_ref().copied().unwrap_or(0));
         self.lap(Stage::SocketWrite);
         let written = match outcome {
@@ -157,43 +152,40 @@ impl<'a> Wire<'a> {
         wanted: Option<usize>,
     ) -> Result<Option<usize>> {
         self.check()?;
-        let (len, flags) = match wanted {
-            Some(wanted) => (wanted.clamp(1, buffer.len()), RecvFlags::WAITALL),
-            None => (buffer.len(), RecvFlags::empty()),
-        };
+        let len = wanted.map_or(buffer.len(), |wanted| wanted.clamp(1, buffer.len()));
         let len = self.turn(len)?;
-        let outcome = recv(self.socket, &mut buffer[..len], flags);
-        self.refund(len - outcome.as_ref().map_or(0, |&(read, _)| read));
+        let outcome = calls::receive(self.socket, &mut buffer[..len], wanted.is_some());
+        self.refund(len - outcome.as_ref().map_or(0, |&read| read));
         self.lap(Stage::SocketRead);
         match outcome {
-            Ok((0, _)) => Err(Error::end_of_stream()),
-            Ok((read, _)) => {
+            Ok(0) => Err(Error::end_of_stream()),
+            Ok(read) => {
                 self.waiting = None;
                 Ok(Some(read))
             }
-            Err(error) => self.judge("receive", error.into()).map(|()| None),
+            Err(error) => self.judge("receive", error).map(|()| None),
         }
     }
 
     /// Whether bytes of the peer wait; never blocks.
     pub(crate) fn has_input(&self) -> Result<bool> {
-        let mut byte = [0];
-        match recv(self.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Err(Error::end_of_stream()),
+        match calls::peek(self.socket) {
+            Ok(0) => Err(Error::end_of_stream()),
             Ok(_) => Ok(true),
-            Err(rustix::io::Errno::AGAIN) => Ok(false),
-            Err(error) => Err(Error::from_socket("receive", error.into())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(Error::from_socket("receive", error)),
         }
     }
 
     /// Receives what there is, without waiting; 0 when there is nothing. Not limited: it is for
     /// the few bytes against the direction of a body.
     pub(crate) fn read_ready(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        match recv(self.socket, buffer, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => Err(Error::end_of_stream()),
-            Ok((read, _)) => Ok(read),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
-            Err(error) => Err(Error::from_socket("receive", error.into())),
+        match calls::receive_ready(self.socket, buffer) {
+            Ok(0) => Err(Error::end_of_stream()),
+            Ok(read) => Ok(read),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(Error::from_socket("receive", error)),
         }
     }
 

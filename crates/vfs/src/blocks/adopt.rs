@@ -1,12 +1,6 @@
 //! Filling blocks of a new file from the old one of the same name.
 
 use std::io::IoSlice;
-use std::os::fd::BorrowedFd;
-
-use e2eeftp_core::crypto::BlockHasher;
-use e2eeftp_core::transfer::KeptBlock;
-use rustix::fs::Mode;
-use rustix::io::Errno;
 
 use super::BlockStaged;
 use super::local::LocalBlocks;
@@ -14,6 +8,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::jail::READ_FILE;
 use crate::source::LocalSource;
 use crate::storage::Source;
+use crate::sys::fs::Mode;
+use crate::sys::io::Errno;
+use crate::sys::{self, BorrowedFd};
+use e2eeftp_core::crypto::BlockHasher;
+use e2eeftp_core::transfer::KeptBlock;
 
 /// Bytes that are read and hashed at once.
 const PIECE_LEN: usize = 256 * 1024;
@@ -27,9 +26,9 @@ pub(super) fn adopt(
     wanted: &[u32],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<KeptBlock>> {
-    let opened = rustix::io::retry_on_intr(|| {
-        let flags = READ_FILE | rustix::fs::OFlags::NOFOLLOW;
-        rustix::fs::openat(directory, name, flags, Mode::empty())
+    let opened = sys::io::retry_on_intr(|| {
+        let flags = READ_FILE | sys::fs::OFlags::NOFOLLOW;
+        sys::fs::openat(directory, name, flags, Mode::empty())
     });
     let source = match opened.map(LocalSource::new) {
         Ok(Ok(source)) => source,

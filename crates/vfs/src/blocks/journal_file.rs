@@ -1,17 +1,16 @@
 //! The journal of one staged file, in the same directory.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
 
 use e2eeftp_core::transfer::{BlockLayout, JournalContent, JournalHeader, KeptBlock, encode_entry};
-use ring::rand::{SecureRandom, SystemRandom};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::file_type;
 use crate::metadata::FileType;
 use crate::staging::sync_content;
+use crate::sys::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 const OP: &str = "journal";
 
@@ -80,7 +79,7 @@ impl JournalFile {
         }
         write_all_at(file.as_fd(), &entry, self.len)?;
         // Whatever a damaged journal had behind its sound part is not part of it.
-        rustix::fs::ftruncate(file, self.len + entry.len() as u64).during(OP)?;
+        sys::fs::ftruncate(file, self.len + entry.len() as u64).during(OP)?;
         self.sync()?;
         self.len += entry.len() as u64;
         self.check = next;
@@ -94,19 +93,19 @@ impl JournalFile {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fresh = crate::staging_name::generate()?;
-        let file = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(directory, &fresh[..], flags, Mode::RUSR | Mode::WUSR)
+        let file = sys::io::retry_on_intr(|| {
+            sys::fs::openat(directory, &fresh[..], flags, Mode::RUSR | Mode::WUSR)
         })
         .during(OP)?;
         lock(file.as_fd())?;
         self.file = Some(file);
         let replaced = self.fill(&bytes).and_then(|()| {
-            rustix::fs::renameat(directory, &fresh[..], directory, &self.name[..]).during(OP)
+            sys::fs::renameat(directory, &fresh[..], directory, &self.name[..]).during(OP)
         });
         if let Err(error) = replaced {
             self.file = None;
             // The first failure is the one to tell; a sweep finds the rest.
-            let _ = rustix::fs::unlinkat(directory, &fresh[..], AtFlags::empty());
+            let _ = sys::fs::unlinkat(directory, &fresh[..], AtFlags::empty());
             return Err(error);
         }
         if self.header.boot_id.is_none() {
@@ -143,7 +142,7 @@ impl JournalFile {
 
 /// Removes the journal `name` if it is there.
 pub(crate) fn remove(directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+    match sys::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(Error::from_errno(OP, errno)),
     }
@@ -157,8 +156,7 @@ fn read(
 ) -> Result<Option<(OwnedFd, Vec<u8>)>> {
     let flags =
         OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened =
-        rustix::io::retry_on_intr(|| rustix::fs::openat(directory, name, flags, Mode::empty()));
+    let opened = sys::io::retry_on_intr(|| sys::fs::openat(directory, name, flags, Mode::empty()));
     let file = match opened {
         Ok(file) => file,
         // Nothing, or something that no journal can be: it is replaced when there is something to claim.
@@ -167,7 +165,7 @@ fn read(
         }
         Err(errno) => return Err(Error::from_errno(OP, errno)),
     };
-    let stat = rustix::fs::fstat(&file).during(OP)?;
+    let stat = sys::fs::fstat(&file).during(OP)?;
     let len = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
     if file_type(&stat) != FileType::File || len > JournalContent::max_len(layout) {
         return Ok(None);
@@ -176,7 +174,7 @@ fn read(
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| Error::new(ErrorKind::TooLarge, OP))?];
     let mut filled = 0;
     while filled < bytes.len() {
-        match rustix::io::pread(&file, &mut bytes[filled..], filled as u64) {
+        match sys::io::pread(&file, &mut bytes[filled..], filled as u64) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(Errno::INTR) => {}
@@ -189,7 +187,7 @@ fn read(
 
 /// Tells sweeps that somebody uses the file. Where there are no locks, they leave it alone too.
 fn lock(file: BorrowedFd<'_>) -> Result<()> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match sys::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL) => Ok(()),
         Err(Errno::WOULDBLOCK) => Err(Error::new(ErrorKind::Busy, OP)),
         Err(errno) => Err(Error::from_errno(OP, errno)),
@@ -198,7 +196,7 @@ fn lock(file: BorrowedFd<'_>) -> Result<()> {
 
 fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut offset: u64) -> Result<()> {
     while !bytes.is_empty() {
-        match rustix::io::pwrite(file, bytes, offset) {
+        match sys::io::pwrite(file, bytes, offset) {
             Ok(0) => return Err(Error::from_errno(OP, Errno::IO)),
             Ok(count) => {
                 bytes = &bytes[count..];
@@ -214,14 +212,9 @@ fn write_all_at(file: BorrowedFd<'_>, mut bytes: &[u8], mut offset: u64) -> Resu
 /// What tells this run of the operating system from others. Where the system doesn't say, it is this
 /// process that is told from others.
 fn boot_id() -> [u8; 16] {
-    static THIS_PROCESS: LazyLock<[u8; 16]> = LazyLock::new(|| {
-        let mut random = [0; 16];
-        match SystemRandom::new().fill(&mut random) {
-            Ok(()) => random,
-            // Then a journal of another process could be believed that was written without durability.
-            Err(_) => [0xff; 16],
-        }
-    });
+    // Without random numbers nothing is staged either.
+    static THIS_PROCESS: LazyLock<[u8; 16]> =
+        LazyLock::new(|| crate::staging_name::random().unwrap_or([0xff; 16]));
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = text
         .chars()

@@ -1,12 +1,7 @@
 //! Block by block into a hidden file of the destination directory.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use e2eeftp_core::crypto::BlockValue;
-use e2eeftp_core::transfer::{BlockLayout, KeptBlock};
-use rustix::io::Errno;
 
 use super::journal_file::{self, JournalFile};
 use super::{BlockStageOptions, BlockStaged, adopt};
@@ -18,6 +13,10 @@ use crate::space::check_room;
 use crate::staging::{LocalStaged, sync_content, write_all};
 use crate::staging_name;
 use crate::storage::{CommitOptions, StageOptions, Staged};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
+use e2eeftp_core::crypto::BlockValue;
+use e2eeftp_core::transfer::{BlockLayout, KeptBlock};
 
 /// See [`BlockStaged`].
 #[derive(Debug)]
@@ -89,13 +88,13 @@ impl LocalBlocks {
             journal = Some(file);
         }
         let file = duplicate(staged.as_fd())?;
-        let len = u64::try_from(rustix::fs::fstat(&file).during("stage")?.st_size).unwrap_or(0);
+        let len = u64::try_from(sys::fs::fstat(&file).during("stage")?.st_size).unwrap_or(0);
         kept.retain(|block| layout.range(block.index).is_some_and(|range| range.end <= len));
         if kept.is_empty() && len > 0 {
-            rustix::fs::ftruncate(&file, 0).during("stage")?;
+            sys::fs::ftruncate(&file, 0).during("stage")?;
         }
         // At once: to lengthen it later could cut off what another thread has written meanwhile.
-        rustix::fs::ftruncate(&file, layout.size()).during("stage")?;
+        sys::fs::ftruncate(&file, layout.size()).during("stage")?;
         let mut values = vec![None; layout.count() as usize];
         for block in &kept {
             if let Some(slot) = values.get_mut(block.index as usize) {
@@ -130,12 +129,12 @@ impl LocalBlocks {
     /// Lets this file share the disk's blocks with `source`. False where the file system can't.
     #[cfg(all(target_os = "linux", not(any(target_arch = "sparc", target_arch = "sparc64"))))]
     pub(super) fn share(&self, source: BorrowedFd<'_>) -> bool {
-        rustix::fs::ioctl_ficlone(&self.file, source).is_ok()
+        sys::fs::ioctl_ficlone(&self.file, source).is_ok()
             // It may be longer than the new one.
-            && rustix::fs::fstat(&self.file).is_ok_and(|stat| {
+            && sys::fs::fstat(&self.file).is_ok_and(|stat| {
                 u64::try_from(stat.st_size).is_ok_and(|len| {
                     len <= self.layout.size()
-                        || rustix::fs::ftruncate(&self.file, self.layout.size()).is_ok()
+                        || sys::fs::ftruncate(&self.file, self.layout.size()).is_ok()
                 })
             })
     }
@@ -196,7 +195,7 @@ impl BlockStaged for LocalBlocks {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
         let mut filled = 0;
         while filled < buf.len() {
-            match rustix::io::pread(&self.file, &mut buf[filled..], offset + filled as u64) {
+            match sys::io::pread(&self.file, &mut buf[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(Errno::INTR) => {}
@@ -325,7 +324,7 @@ fn check_room_for_rest(
 }
 
 fn duplicate(file: BorrowedFd<'_>) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(file, 0).during("stage")
+    sys::io::fcntl_dupfd_cloexec(file, 0).during("stage")
 }
 
 fn claimed(values: &[Option<BlockValue>]) -> Vec<KeptBlock> {
@@ -340,9 +339,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Gives the room of a range back, so that it reads as zeros. False where that can't be done.
 #[cfg(target_os = "linux")]
 fn punch(file: BorrowedFd<'_>, offset: u64, len: u64) -> Result<bool> {
-    use rustix::fs::FallocateFlags;
+    use crate::sys::fs::FallocateFlags;
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    match rustix::io::retry_on_intr(|| rustix::fs::fallocate(file, flags, offset, len)) {
+    match sys::io::retry_on_intr(|| sys::fs::fallocate(file, flags, offset, len)) {
         Ok(()) => Ok(true),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
         Err(errno) => Err(Error::from_errno("write", errno)),

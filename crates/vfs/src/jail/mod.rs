@@ -8,15 +8,14 @@
 mod openat2;
 mod walk;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
-use rustix::io::Errno;
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::metadata::FileType;
 use crate::path::VPath;
+use crate::sys::fs::{AtFlags, Mode, OFlags, Stat};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 /// How a [`crate::LocalStorage`] resolves names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,10 +30,10 @@ pub enum Resolver {
 }
 
 /// A directory held only as a starting point for other calls.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) const ANCHOR: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// A directory held only as a starting point for other calls.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 pub(crate) const ANCHOR: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 /// A directory to be read or synchronised.
 pub(crate) const READ_DIRECTORY: OFlags =
@@ -59,7 +58,7 @@ impl Lookup {
         base: BorrowedFd<'_>,
         relative: &[u8],
         flags: OFlags,
-    ) -> rustix::io::Result<OwnedFd> {
+    ) -> sys::io::Result<OwnedFd> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Openat2 => openat2::open_strict(base, relative, flags),
@@ -73,7 +72,7 @@ impl Lookup {
         base: BorrowedFd<'_>,
         relative: &[u8],
         flags: OFlags,
-    ) -> rustix::io::Result<OwnedFd> {
+    ) -> sys::io::Result<OwnedFd> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Openat2 => openat2::open_without_links(base, relative, flags),
@@ -92,7 +91,7 @@ pub(crate) struct Jail {
 impl Jail {
     /// Opens the root by its path on the host; the last time that a host path is used.
     pub(crate) fn open(path: &Path, resolver: Resolver) -> Result<Self> {
-        let root = rustix::fs::open(path, ANCHOR, Mode::empty()).during("root")?;
+        let root = sys::fs::open(path, ANCHOR, Mode::empty()).during("root")?;
         let lookup = choose(root.as_fd(), resolver)?;
         Ok(Self { root, lookup })
     }
@@ -144,10 +143,10 @@ impl Jail {
         #[cfg(target_os = "linux")]
         if self.lookup == Lookup::Openat2 {
             let found = self.open_at(path, OFlags::PATH | OFlags::CLOEXEC, "stat")?;
-            return rustix::fs::fstat(&found).during("stat");
+            return sys::fs::fstat(&found).during("stat");
         }
         let Some((directory, name)) = self.parent(path, "stat")? else {
-            return rustix::fs::fstat(&self.root).during("stat");
+            return sys::fs::fstat(&self.root).during("stat");
         };
         let stat = stat_name(directory.as_fd(), name).during("stat")?;
         if file_type(&stat) == FileType::Symlink {
@@ -158,8 +157,8 @@ impl Jail {
 }
 
 /// The status of the name itself, a link not followed.
-pub(crate) fn stat_name(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Stat> {
-    rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+pub(crate) fn stat_name(directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<Stat> {
+    sys::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// The type that a status tells.
@@ -169,7 +168,7 @@ pub(crate) fn stat_name(directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::R
     reason = "the width of `st_mode` differs between platforms"
 )]
 pub(crate) fn file_type(stat: &Stat) -> FileType {
-    FileType::from_mode(stat.st_mode as rustix::fs::RawMode)
+    FileType::from_mode(stat.st_mode as sys::fs::RawMode)
 }
 
 #[cfg(target_os = "linux")]

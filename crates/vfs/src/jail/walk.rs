@@ -1,19 +1,17 @@
 //! Resolution one component at a time with `O_NOFOLLOW`: every symbolic link is `ELOOP`.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
 use super::{ANCHOR, file_type, stat_name};
 use crate::metadata::FileType;
+use crate::sys::fs::{Mode, OFlags};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 /// Opens `relative` beneath `root`.
 pub(super) fn open(
     root: BorrowedFd<'_>,
     relative: &[u8],
     flags: OFlags,
-) -> rustix::io::Result<OwnedFd> {
+) -> sys::io::Result<OwnedFd> {
     walk(root, relative, flags, |_| Ok(()))
 }
 
@@ -23,10 +21,10 @@ pub(super) fn open_strict(
     base: BorrowedFd<'_>,
     relative: &[u8],
     flags: OFlags,
-) -> rustix::io::Result<OwnedFd> {
-    let device = rustix::fs::fstat(base)?.st_dev;
+) -> sys::io::Result<OwnedFd> {
+    let device = sys::fs::fstat(base)?.st_dev;
     walk(base, relative, flags, |found| {
-        if rustix::fs::fstat(found)?.st_dev == device { Ok(()) } else { Err(Errno::XDEV) }
+        if sys::fs::fstat(found)?.st_dev == device { Ok(()) } else { Err(Errno::XDEV) }
     })
 }
 
@@ -34,8 +32,8 @@ fn walk(
     base: BorrowedFd<'_>,
     relative: &[u8],
     flags: OFlags,
-    check: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<()>,
-) -> rustix::io::Result<OwnedFd> {
+    check: impl Fn(BorrowedFd<'_>) -> sys::io::Result<()>,
+) -> sys::io::Result<OwnedFd> {
     let mut components = relative.split(|&byte| byte == b'/').peekable();
     let mut directory: Option<OwnedFd> = None;
     while let Some(component) = components.next() {
@@ -56,10 +54,10 @@ fn open_component(
     directory: BorrowedFd<'_>,
     component: &[u8],
     flags: OFlags,
-) -> rustix::io::Result<OwnedFd> {
+) -> sys::io::Result<OwnedFd> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     loop {
-        match rustix::fs::openat(directory, component, flags, Mode::empty()) {
+        match sys::fs::openat(directory, component, flags, Mode::empty()) {
             Err(Errno::INTR) => {}
             // With O_DIRECTORY, a link and a file both give ENOTDIR: tell them apart.
             Err(Errno::NOTDIR) => {

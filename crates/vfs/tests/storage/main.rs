@@ -2,27 +2,46 @@
 //! resolves names runs with each resolver.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "tests")]
-#![cfg(target_os = "linux")]
 
 mod support;
+
+mod commit;
+mod list;
+mod properties;
+mod source;
+mod view;
+
+#[cfg(target_os = "linux")]
 mod tmpfs;
 
+#[cfg(target_os = "linux")]
 mod blocks;
-mod commit;
+#[cfg(target_os = "linux")]
 mod copy;
+#[cfg(target_os = "linux")]
 mod escape;
-mod list;
+#[cfg(target_os = "linux")]
 mod local;
+#[cfg(target_os = "linux")]
 mod names;
+#[cfg(target_os = "linux")]
 mod permission;
-mod properties;
+#[cfg(target_os = "linux")]
 mod reflink;
+#[cfg(target_os = "linux")]
 mod remove;
+#[cfg(target_os = "linux")]
 mod rename;
-mod source;
+#[cfg(target_os = "linux")]
 mod space;
+#[cfg(target_os = "linux")]
 mod staging;
+#[cfg(target_os = "linux")]
 mod swap_race;
+#[cfg(target_os = "linux")]
 mod sweep;
+#[cfg(target_os = "linux")]
 mod tree;
-mod view;
+
+#[cfg(windows)]
+mod windows;

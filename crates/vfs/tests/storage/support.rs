@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use e2eeftp_vfs::{
@@ -11,14 +12,18 @@ use e2eeftp_vfs::{
 };
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
 pub(crate) const RESOLVERS: [Resolver; 3] = [Resolver::Auto, Resolver::Openat2, Resolver::Walk];
+#[cfg(not(target_os = "linux"))]
+pub(crate) const RESOLVERS: [Resolver; 2] = [Resolver::Auto, Resolver::Walk];
 pub(crate) const CANARY: &[u8] = b"outside of the root";
 
 /// `root/` is served; `outside/secret` must never be read, changed or removed.
 pub(crate) struct Site {
-    directory: TempDir,
     pub(crate) resolver: Resolver,
     pub(crate) storage: LocalStorage,
+    /// After the storage, which has it open.
+    directory: TempDir,
 }
 
 impl Site {
@@ -29,7 +34,7 @@ impl Site {
         fs::write(directory.path().join("outside/secret"), CANARY).unwrap();
         let root = directory.path().join("root");
         let storage = LocalStorage::with_resolver(&root, resolver).unwrap();
-        Self { directory, resolver, storage }
+        Self { resolver, storage, directory }
     }
 
     /// One site for each resolver.
@@ -46,6 +51,7 @@ impl Site {
         self.directory.path().join("outside")
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn follows_links(&self) -> bool {
         self.storage.capabilities().follows_links
     }
@@ -149,6 +155,23 @@ pub(crate) fn staged_files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Whether a file can be replaced while it is open: everywhere but on Windows before version 1809 of
+/// Windows 10, on its older file systems, and in Wine 8.
+pub(crate) fn replaces_open_files(site: &Site) -> bool {
+    let (old, new) = (site.outside().join("probe-old"), site.outside().join("probe-new"));
+    fs::write(&old, b"old").unwrap();
+    fs::write(&new, b"new").unwrap();
+    let open = fs::File::open(&old).unwrap();
+    let replaced = fs::rename(&new, &old).is_ok();
+    drop(open);
+    let _ = fs::remove_file(new);
+    fs::remove_file(old).unwrap();
+    if !replaced {
+        println!("skipped: an open file can't be replaced here");
+    }
+    replaced
+}
+
 /// Watches a copy and lets it run to its end.
 pub(crate) struct Unwatched;
 
@@ -161,8 +184,10 @@ impl CopyObserver for Unwatched {
 }
 
 /// Ends another thread's loop, also when an assertion fails.
+#[cfg(target_os = "linux")]
 pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
+#[cfg(target_os = "linux")]
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);

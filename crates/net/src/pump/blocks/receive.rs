@@ -354,7 +354,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
             return Ok(());
         }
         let staged = &self.board.staged;
-        let zeroed = until_space(self.wire, self.settings, || staged.zero(hole.start, len));
+        let zeroed = until_space(self.wire, self.settings, || Ok(staged.zero(hole.start, len)?));
         self.after_write(zeroed, len)
     }
 
@@ -369,7 +369,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
             for (slice, piece) in slices.iter_mut().zip(pieces) {
                 *slice = IoSlice::new(&bytes[piece.clone()]);
             }
-            staged.write_at(&mut slices[..pieces.len()], offset)
+            Ok(staged.write_at(&mut slices[..pieces.len()], offset)?)
         });
         self.after_write(written, len)
     }
