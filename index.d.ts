@@ -249,6 +249,12 @@ export declare class NativeSession {
   sendStandardInput(transfer: NativeTransfer, stream: number, compress: string): Promise<NativeBodyResult>
   /** Receives a body to standard output. */
   receiveToStandardOutput(transfer: NativeTransfer, stream: number, expectedLen: number, isCompressed: boolean): Promise<NativeBodyResult>
+  /** Sends a tree in dialog `stream`; `client` on the client's side only. */
+  sendTree(transfer: NativeTransfer, reader: NativeTreeReader, stream: number, how: NativeTreeOptions, client?: NativeTreeClient | undefined | null): Promise<NativeTreeCounts>
+  /** Gives dialog `stream` up before it has begun here. */
+  abandonTree(transfer: NativeTransfer, stream: number): Promise<undefined>
+  /** Receives a tree in dialog `stream`; `client` on the client's side only. */
+  receiveTree(transfer: NativeTransfer, writer: NativeTreeWriter, stream: number, how: NativeTreeOptions, client?: NativeTreeClient | undefined | null): Promise<NativeTreeCounts>
 }
 
 /** A file opened for reading. */
@@ -296,6 +302,39 @@ export declare class NativeTransfer {
   progress(): NativeProgress
 }
 
+/** Which names a client takes, and what it hears of them. Serves one dialog. */
+export declare class NativeTreeClient {
+  /** With `wants_moved` each file that moves is an event. */
+  constructor(wantsMoved: boolean)
+  /** Adds a rule behind the others. */
+  addRule(isInclude: boolean, pattern: Uint8Array): void
+  /** Takes only the paths that are added. */
+  choose(path: Uint8Array): void
+  /** Whether a path is taken, for a caller that walks by itself; what is above it was taken. */
+  takes(path: Uint8Array, isDirectory: boolean): boolean
+  /** Whether the rules protect a name that is not in the source. */
+  protects(path: Uint8Array, isDirectory: boolean): boolean
+  /** The next events; empty when the dialog is over. */
+  events(max: number): Promise<Array<NativeTreeEvent>>
+  /** One large file has come to its end. */
+  settle(): void
+  /** No dialog runs, or none will. */
+  finish(): void
+  progress(): NativeTreeProgress
+}
+
+/** A tree that is open for reading. */
+export declare class NativeTreeReader {
+  /** Closes the tree unless a dialog has it. Idempotent. */
+  close(): void
+}
+
+/** A tree that is open for writing. */
+export declare class NativeTreeWriter {
+  /** Closes the tree unless a dialog has it. Idempotent. */
+  close(): void
+}
+
 /** A storage as one peer sees it. Permissions are checked at every call, beside the system call. */
 export declare class NativeView {
   /** Starts a new file that is filled by blocks, or goes on with one. */
@@ -323,6 +362,10 @@ export declare class NativeView {
   openSource(path: Uint8Array): Promise<NativeSource>
   /** Starts a new file. */
   stage(path: Uint8Array, options: NativeStageOptions): Promise<NativeStaged>
+  /** Opens a directory to be read as a whole. */
+  readTree(path: Uint8Array, followLinks: boolean): Promise<NativeTreeReader>
+  /** Opens a directory to be written as a whole; it is made if it is missing. */
+  writeTree(path: Uint8Array, options: NativeTreeWriteOptions): Promise<NativeTreeWriter>
 }
 
 /** Throws `E2EEFTP_RECEIPT` unless `signature` is the client's under the statement. */
@@ -635,6 +678,56 @@ export interface NativeSweepReport {
   inUse: number
 }
 
+/** What a sink has done, or would have done. */
+export interface NativeTreeCounts {
+  files: number
+  bytes: number
+  skipped: number
+  directories: number
+  links: number
+  deleted: number
+  failed: number
+}
+
+/** What happened to a name. */
+export interface NativeTreeEvent {
+  /** `moved`, `large`, `deleted` or `failed`. */
+  kind: string
+  path: Buffer
+  size: number
+  /** Of a failure. */
+  code?: string
+  /** Of a failure. */
+  text?: string
+}
+
+/** How a tree is moved. */
+export interface NativeTreeOptions {
+  checksum: boolean
+  dryRun: boolean
+  skipLinks: boolean
+  preserve: boolean
+  /** `none`, `file` or `directory`. */
+  durability: string
+}
+
+/** Counts of a running dialog. */
+export interface NativeTreeProgress {
+  found: number
+  foundBytes: number
+  moved: number
+  skipped: number
+  failed: number
+}
+
+/** How a tree is written. */
+export interface NativeTreeWriteOptions {
+  overwrite: boolean
+  delete: boolean
+  anyLinks: boolean
+  dryRun: boolean
+}
+
 /** Opens one of the user's own files for reading. */
 export declare function openLocalSource(path: Uint8Array): Promise<NativeSource>
 
@@ -666,6 +759,9 @@ export interface PublicKeyInfo {
   pem: string
 }
 
+/** Opens one of the user's own directories to be read as a whole. */
+export declare function readLocalTree(path: Uint8Array, followLinks: boolean): Promise<NativeTreeReader>
+
 /** The public key that a private key file names; needs no passphrase, and proves nothing. */
 export declare function readPublicHalf(text: Uint8Array): PublicKeyInfo
 
@@ -686,3 +782,9 @@ export declare function stageLocal(path: Uint8Array, options: NativeStageOptions
 
 /** Starts a new file that is filled by blocks among the user's own, or goes on with one. */
 export declare function stageLocalBlocks(path: Uint8Array, options: NativeBlocksOptions): Promise<NativeBlocks>
+
+/**
+ * Opens one of the user's own directories to be written as a whole, from which nothing leads out.
+ * It exists, except in a dry run.
+ */
+export declare function writeLocalTree(path: Uint8Array, options: NativeTreeWriteOptions): Promise<NativeTreeWriter>

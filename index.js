@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, draftReceipt, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks } = nativeBinding
+const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeTreeClient, NativeTreeReader, NativeTreeWriter, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, draftReceipt, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readLocalTree, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks, writeLocalTree } = nativeBinding
 export { NativeBlocks }
 export { NativeBodyReader }
 export { NativeBodyWriter }
@@ -792,6 +792,9 @@ export { NativeSource }
 export { NativeStaged }
 export { NativeStorage }
 export { NativeTransfer }
+export { NativeTreeClient }
+export { NativeTreeReader }
+export { NativeTreeWriter }
 export { NativeView }
 export { checkReceiptClient }
 export { classicSealedLen }
@@ -806,6 +809,7 @@ export { listAgentKeys }
 export { openLocalSource }
 export { parseNetwork }
 export { parsePublicKey }
+export { readLocalTree }
 export { readPublicHalf }
 export { readReceipt }
 export { readReceiptStatement }
@@ -813,4 +817,5 @@ export { readRotation }
 export { receiptNames }
 export { stageLocal }
 export { stageLocalBlocks }
+export { writeLocalTree }
 export const __napiBindingTarget = __napiLoadedBindingTarget

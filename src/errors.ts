@@ -55,6 +55,7 @@ const rows = {
   E2EEFTP_BAD_REQUEST:        { status: 400,  exitCode: 1,   blame: 'caller',      retry: false },
   E2EEFTP_UNKNOWN_COMMAND:    { status: 400,  exitCode: 2,   blame: 'caller',      retry: false },
   E2EEFTP_NOT_IMPLEMENTED:    { status: 501,  exitCode: 1,   blame: 'peer',        retry: false },
+  E2EEFTP_FILE_BY_FILE:       { status: 501,  exitCode: 1,   blame: 'peer',        retry: false },
   E2EEFTP_UNSUPPORTED:        { status: 501,  exitCode: 1,   blame: 'caller',      retry: false },
   E2EEFTP_TOO_LARGE:          { status: 413,  exitCode: 9,   blame: 'caller',      retry: false },
   E2EEFTP_NO_SPACE:           { status: 507,  exitCode: 9,   blame: 'environment', retry: true  },

@@ -48,6 +48,16 @@ export { connectClassic } from './classic/client/connect-classic.js';
 export type { ClassicConnectOptions } from './classic/client/connect-classic.js';
 export type { ClassicGetOptions, ClassicSendOptions } from './classic/client/classic-transfers.js';
 
+export type {
+  FilterRule,
+  GetTreeOptions,
+  TreeFailure,
+  TreeLinks,
+  TreeName,
+  TreeOptions,
+  TreeResult,
+} from './e2eeftp/client/tree-options.js';
+
 export { Server, createServer } from './server/server.js';
 export type { CloseOptions } from './server/server.js';
 export type { Authorize, ClientInfo, Endpoint, ServerOptions } from './server/options.js';

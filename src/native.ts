@@ -38,11 +38,13 @@ export {
   NativeStaged,
   NativeStorage,
   NativeTransfer,
+  NativeTreeClient,
   NativeView,
   listAgentKeys,
   openLocalSource,
   parseNetwork,
   parsePublicKey as parsePublicKeyNative,
+  readLocalTree,
   readPublicHalf,
   readReceipt,
   readReceiptStatement,
@@ -50,6 +52,7 @@ export {
   receiptNames,
   stageLocal,
   stageLocalBlocks,
+  writeLocalTree,
 } from '../index.js';
 export type {
   NativeBlocksResult as BlocksResult,
@@ -60,6 +63,7 @@ export type {
   NativeRotation as KeyRotation,
   NativeStats,
   NativeTcpInfo,
+  NativeTreeCounts,
   PublicKeyInfo,
 } from '../index.js';
 

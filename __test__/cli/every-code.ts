@@ -220,6 +220,7 @@ async function atPort(t: ExecutionContext, port: number, more: string[] = []): P
 /** A code that only programs that use the library can meet, and why. The shorter this list, the better. */
 export const LIBRARY_ONLY = {
   E2EEFTP_CLOSED: 'says that the caller uses a client or server after closing it; the command line closes last of all',
+  E2EEFTP_FILE_BY_FILE: 'sendTree and getTree meet it and go on with a request for each file',
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
 /** Every other code. */

@@ -34,7 +34,7 @@ function sideStats(value: unknown): boolean {
 
 /** One check for every field of every type: the compiler sees to it that none is missing or unknown. */
 const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, { type: T }>, 'type'>, Check> } = {
-  start: { v: one(1), time, operation: one('send', 'get'), files: count, dryRun: flag },
+  start: { v: one(1), time, operation: one('send', 'get', 'sync'), files: count, dryRun: flag },
   phase: { v: one(1), time, phase: text, file: orNull(text) },
   progress: {
     v: one(1),
@@ -51,7 +51,7 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     time,
     source: text,
     target: text,
-    action: one('moved', 'would-move', 'skipped'),
+    action: one('moved', 'would-move', 'skipped', 'deleted', 'would-delete'),
     bytes: count,
     seconds: amount,
     root: orNull(root),
@@ -88,6 +88,7 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     resumedBytes: count,
     skippedFiles: count,
     failedFiles: count,
+    deletedFiles: count,
     seconds: amount,
     root: orNull(root),
     verified: flag,

@@ -109,7 +109,7 @@ test('wrong usage: exit code 2, one line and the next step, nothing on standard 
     ['get'],
     ['get', 'a'],
     ['get', 'a', 'b'],
-    ['get', 'host:a/'],
+    ['sync', 'a', 'b'],
     ['get', 'host:a', 'host:b', '-'],
     ['get', 'host:a', 'host:b', 'c'],
     ['rm', 'host:/'],

@@ -12,6 +12,7 @@ test('the old wire format is used by nothing but its own folders and where it is
     'src/cli/verbs/ls.ts',
     'src/cli/verbs/rm.ts',
     'src/cli/verbs/send.ts',
+    'src/cli/verbs/sync.ts',
     'src/index.ts',
     'src/server/classic-host.ts',
     'src/server/server.ts',

@@ -10,6 +10,7 @@ import { memorySuite } from '../suites/memory.mjs';
 import { pumpSuite } from '../suites/pump.mjs';
 import { resumeSuite } from '../suites/resume.mjs';
 import { wanSuite } from '../suites/wan.mjs';
+import { smallFilesSuite } from '../suites/small-files.mjs';
 import { describeEnvironment } from './environment.mjs';
 import { assertRoom, makeRandomFile } from './files.mjs';
 import { inside, setUpInside } from './namespace.mjs';
@@ -29,6 +30,7 @@ const suites = {
   wan: wanSuite,
   resume: resumeSuite,
   delta: deltaSuite,
+  'small-files': smallFilesSuite,
 };
 
 /**

@@ -7,7 +7,10 @@ const MIB = KIB * KIB;
 const GIB = KIB * MIB;
 
 /** Names of the suites, in the order in which they run and are reported. */
-const suiteNames = ['pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop', 'wan', 'resume', 'delta'];
+/* prettier-ignore */
+const suiteNames = [
+  'pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop', 'small-files', 'wan', 'resume', 'delta',
+];
 
 export const helpText = `Usage: npm run bench -- [options]
 
@@ -53,6 +56,8 @@ A full run writes bench/RESULTS.md; --quick and --only print unless --write is g
  * @property {string} [seed]
  * @property {number} handshakes handshakes of one measured run
  * @property {number} logins ssh logins and key exchanges of one measured run
+ * @property {number} smallFiles files of the tree of small files
+ * @property {number} manyFiles files of the tree whose memory is measured
  * @property {number} loopSeconds shortest time for which the event loops are watched
  */
 
@@ -111,6 +116,8 @@ export function parseOptions(argv) {
     seed: values.seed,
     handshakes: values.quick ? 2000 : 20_000,
     logins: values.quick ? 8 : 40,
+    smallFiles: values.quick ? 20_000 : 100_000,
+    manyFiles: values.quick ? 200_000 : 1_000_000,
     loopSeconds: values.quick ? 2 : 10,
   };
 }

@@ -36,6 +36,8 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         out.push(("receipt", name.into(), [&[mode][..], text].concat()));
     }
     out.push(("receipt", "changes".into(), vec![2, 0, 5, 1, 0, 5, 1]));
+    out.push(("tree_messages", "rule".into(), vec![0x22, 4, b'*', b'.', b'o', b'/']));
+    out.push(("tree_messages", "enter".into(), vec![1, 2, 3, 0x80, 3, 0]));
     out.push(("stream_end", "end".into(), vec![1; 40]));
     out.push(("stream_end", "reason".into(), vec![0, 6]));
     out

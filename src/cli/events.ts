@@ -16,10 +16,10 @@ export interface CliEventBase {
   time: string;
 }
 
-/** First event of `send` and `get`. */
+/** First event of `send`, `get` and `sync`. */
 export interface CliStartEvent extends CliEventBase {
   type: 'start';
-  operation: 'send' | 'get';
+  operation: 'send' | 'get' | 'sync';
   /** How many files were named. */
   files: number;
   /** True with `--dry-run`: nothing is changed anywhere. */
@@ -49,14 +49,17 @@ export interface CliProgressEvent extends CliEventBase {
   etaSeconds: number | null;
 }
 
-/** One file is done and verified (or, with `--dry-run`, would be moved). */
+/**
+ * One file is done and verified (or, with `--dry-run`, would be moved), or a name was removed. Of the files in a directory
+ * only with `--dry-run` or `-v`: there `root` is `null` and `seconds` 0.
+ */
 export interface CliFileEvent extends CliEventBase {
   type: 'file';
   source: string;
   /** The final name at the destination; `-` is standard output. */
   target: string;
-  /** `would-move` with `--dry-run`; `skipped` when the other side had the file. */
-  action: 'moved' | 'would-move' | 'skipped';
+  /** `would-…` with `--dry-run`; `skipped` when the other side had the file. */
+  action: 'moved' | 'would-move' | 'skipped' | 'deleted' | 'would-delete';
   bytes: number;
   seconds: number;
   /** `null` when nothing was moved. */
@@ -102,7 +105,7 @@ export interface CliRetryEvent extends CliEventBase {
   message: string;
 }
 
-/** What a `send` or `get` came to, unless nothing succeeded. Only an `error` `E2EEFTP_PARTIAL` may follow. */
+/** What a `send`, `get` or `sync` came to, unless nothing succeeded. Only an `error` `E2EEFTP_PARTIAL` may follow. */
 export interface CliCompleteEvent extends CliEventBase {
   type: 'complete';
   /** Files moved. */
@@ -113,8 +116,11 @@ export interface CliCompleteEvent extends CliEventBase {
   sentBytes: number;
   /** Bytes that were already there and did not have to cross. */
   resumedBytes: number;
+  /** Files in directories that were there already. */
   skippedFiles: number;
   failedFiles: number;
+  /** Names that were removed from the target. */
+  deletedFiles: number;
   seconds: number;
   /** The root of the file when exactly one was moved, else `null`. */
   root: string | null;

@@ -1,5 +1,11 @@
 /** Where files go on a server: the rules of `TARGET` in one place. */
 import { type Client, E2eeftpError, type Entry, joinRemote } from '../index.js';
+import type { RemoteAddress } from './address.js';
+
+/** A name on a server as it is shown: `PEER:PATH`, whatever form it was given in. */
+export function shownRemote({ host }: Pick<RemoteAddress, 'host'>, path: string): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${path}`;
+}
 
 /** The entry of a remote name, null when there is none, or undefined when this client may not know. */
 async function lookUp(client: Client, path: string, signal: AbortSignal): Promise<Entry | null | undefined> {

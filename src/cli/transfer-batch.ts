@@ -13,6 +13,7 @@ import { formatBytes, formatDuration, formatRate } from './human-units.js';
 import { createProgressDisplay, type ProgressDisplay } from './progress-display.js';
 import { hinted, reportError, toE2eeftpError } from './report-error.js';
 import { describeStats } from './stats-text.js';
+import { describeTree, type TreeMoved } from './tree-transfer.js';
 import type { TransferOptions } from './transfer-options.js';
 
 /** What became of one file. */
@@ -49,8 +50,8 @@ export interface TransferJob {
   source: string;
   /** Its length when that is known beforehand. */
   total: number | null;
-  move(onProgress: OnProgress, onRetry: (retry: Retry) => void): Promise<Moved>;
-  plan(): Promise<Planned>;
+  move(onProgress: OnProgress, onRetry: (retry: Retry) => void): Promise<Moved | TreeMoved>;
+  plan(): Promise<Planned | TreeMoved>;
 }
 
 /** After these the session is gone or the person wants no more: the remaining files are not tried. */
@@ -66,6 +67,7 @@ const FATAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 interface Totals {
   moved: Moved[];
   planned: Planned[];
+  trees: TreeMoved[];
   failed: string[];
   firstFailure: number;
 }
@@ -83,25 +85,29 @@ const TAKEN: Readonly<Record<TransferOptions['overwrite'], string>> = {
  */
 export async function runTransfers(
   context: CliContext,
-  operation: 'send' | 'get',
+  operation: 'send' | 'get' | 'sync',
   jobs: readonly TransferJob[],
   options: TransferOptions,
 ): Promise<number> {
   const { output } = context;
   const display = createProgressDisplay(options.progress, output, context.env['TERM']);
-  const totals: Totals = { moved: [], planned: [], failed: [], firstFailure: EXIT.ok };
+  const totals: Totals = { moved: [], planned: [], trees: [], failed: [], firstFailure: EXIT.ok };
   const begin = performance.now();
   if (output.json) output.event({ type: 'start', operation, files: jobs.length, dryRun: options.dryRun });
   for (const [index, job] of jobs.entries()) {
     try {
       if (options.dryRun) {
-        totals.planned.push(await planOne(context, job));
+        await planOne(context, job, totals);
         continue;
       }
       display.start(job.source, job.total);
-      totals.moved.push(await job.move(watch(context, display, job), (retry) => tellRetry(context, job, retry)));
+      const moved = await job.move(watch(context, display, job), (retry) => tellRetry(context, job, retry));
       display.stop();
-      tellMoved(context, job, totals.moved.at(-1) as Moved);
+      if ('tree' in moved) tellTree(context, job, moved, totals, false);
+      else {
+        totals.moved.push(moved);
+        tellMoved(context, job, moved);
+      }
     } catch (thrown) {
       display.stop();
       const failure: unknown = context.signal.aborted ? context.signal.reason : thrown;
@@ -115,7 +121,7 @@ export async function runTransfers(
       break;
     }
   }
-  return conclude(context, jobs, totals, (performance.now() - begin) / 1000);
+  return conclude(context, jobs, totals, (performance.now() - begin) / 1000, options.dryRun);
 }
 
 /** Shows progress, and counts it as a sign of life when there is any: reports arrive also while nothing moves. */
@@ -146,10 +152,23 @@ function tellRetry({ output }: CliContext, job: TransferJob, { error, attempt, d
   }
 }
 
-async function planOne(context: CliContext, job: TransferJob): Promise<Planned> {
+/** One line about a directory. */
+function tellTree({ output }: CliContext, job: TransferJob, moved: TreeMoved, totals: Totals, dryRun: boolean): void {
+  totals.trees.push(moved);
+  if (moved.tree.failed > 0) totals.failed.push(job.source);
+  if (output.json) return;
+  output.note(`${displayName(job.source)} → ${displayName(moved.target)}: ${describeTree(moved.tree, dryRun)}`);
+}
+
+async function planOne(context: CliContext, job: TransferJob, totals: Totals): Promise<void> {
   const { output } = context;
   const planned = await job.plan();
   context.alive();
+  if ('tree' in planned) {
+    tellTree(context, job, planned, totals, true);
+    return;
+  }
+  totals.planned.push(planned);
   const { target, bytes, replaces } = planned;
   if (output.json) {
     const { source } = job;
@@ -167,7 +186,6 @@ async function planOne(context: CliContext, job: TransferJob): Promise<Planned> 
     const taken = replaces === true ? ', replacing what is there' : '';
     output.note(`would move ${displayName(job.source)} (${formatBytes(bytes)}) to ${displayName(target)}${taken}`);
   }
-  return planned;
 }
 
 function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
@@ -219,40 +237,55 @@ function tellFile({ output }: CliContext, job: TransferJob, moved: Moved): void 
   output.note(parts.join(', '));
 }
 
-function conclude(context: CliContext, jobs: readonly TransferJob[], totals: Totals, seconds: number): number {
+function conclude(
+  context: CliContext,
+  jobs: readonly TransferJob[],
+  totals: Totals,
+  seconds: number,
+  dryRun: boolean,
+): number {
   const { output } = context;
-  const { moved, planned, failed } = totals;
-  const done = moved.length + planned.length;
+  const { moved, planned, trees, failed } = totals;
+  const done = moved.length + planned.length + trees.length;
   if (done === 0 && failed.length > 0) return totals.firstFailure;
   const carried = moved.filter(({ skipped }) => skipped !== true);
-  const bytes = carried.reduce((sum, one) => sum + one.bytes, 0);
+  const inTrees = (name: keyof TreeMoved['tree']): number => trees.reduce((sum, { tree }) => sum + tree[name], 0);
+  const failedInTrees = inTrees('failed');
+  const failedFiles = failed.length - trees.filter(({ tree }) => tree.failed > 0).length + failedInTrees;
+  const files = carried.length + (dryRun ? 0 : inTrees('files'));
+  const bytes = carried.reduce((sum, one) => sum + one.bytes, 0) + inTrees('bytes');
   const allVerified = carried.every(({ unverified }) => unverified === undefined);
   const resumedBytes = carried.reduce((sum, one) => sum + one.resumedBytes, 0);
   if (output.json) {
     const [first, ...others] = moved;
     output.event({
       type: 'complete',
-      files: carried.length,
+      files,
       bytes,
       sentBytes: moved.reduce((sum, one) => sum + (one.sentBytes ?? one.bytes - one.resumedBytes), 0),
       resumedBytes,
-      skippedFiles: moved.length - carried.length,
-      failedFiles: failed.length,
+      skippedFiles: moved.length - carried.length + inTrees('skippedFiles'),
+      failedFiles,
+      deletedFiles: inTrees('deleted'),
       seconds,
-      root: others.length === 0 ? first?.root || null : null,
-      verified: moved.length > 0 && failed.length === 0 && allVerified,
+      root: others.length === 0 && trees.length === 0 ? first?.root || null : null,
+      verified: moved.length + trees.length > 0 && failed.length === 0 && allVerified,
     });
-  } else if (moved.length > 1) {
+  } else if (moved.length > 1 || (moved.length > 0 && trees.length > 0)) {
     const skipped = carried.length < moved.length ? `, ${moved.length - carried.length} skipped` : '';
     output.note(
-      `${carried.length} files${skipped}, ${formatBytes(bytes)} in ${formatDuration(seconds)}${allVerified ? ', all verified' : ''}`,
+      `${files} files${skipped}, ${formatBytes(bytes)} in ${formatDuration(seconds)}${allVerified ? ', all verified' : ''}`,
     );
   }
   if (failed.length === 0) return EXIT.ok;
   const names = failed.map((name) => displayName(name)).join(', ');
+  const told =
+    failedInTrees > 0
+      ? `${failedFiles} names failed, in or of: ${names}`
+      : `${failed.length} of ${jobs.length} files failed: ${names}`;
   return reportError(
     output,
-    new E2eeftpError('E2EEFTP_PARTIAL', `${failed.length} of ${jobs.length} files failed: ${names}`, {
+    new E2eeftpError('E2EEFTP_PARTIAL', told, {
       hint: 'the others are complete; run the command again for those named',
     }),
   );

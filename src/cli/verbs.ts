@@ -20,14 +20,20 @@ export const VERBS: readonly VerbEntry[] = [
     name: 'send',
     alias: 'put',
     group: 'Move files:',
-    summary: 'copy local files, or standard input, to a server',
+    summary: 'copy local files and directories, or standard input, to a server',
     load: () => import('./verbs/send.js'),
   },
   {
     name: 'get',
     group: 'Move files:',
-    summary: 'copy files from a server, or write one to standard output',
+    summary: 'copy files and directories from a server, or write a file to standard output',
     load: () => import('./verbs/get.js'),
+  },
+  {
+    name: 'sync',
+    group: 'Move files:',
+    summary: 'make a directory equal to another, one of them on a server',
+    load: () => import('./verbs/sync.js'),
   },
   {
     name: 'ls',

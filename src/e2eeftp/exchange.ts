@@ -218,6 +218,18 @@ export class Exchange {
     }
   }
 
+  /** Runs a dialog in both directions: a body of the request and one of the reply at the same time. */
+  async dialog<T>(run: (channel: NativeSession, transfer: NativeTransfer) => Promise<T>): Promise<T> {
+    this.#askOnce();
+    const { channel } = this.session;
+    return this.#transfer(async (transfer) => {
+      await this.patiently(() => channel.reservePump(transfer));
+      this.#replyBegun = true;
+      await this.reply(STATUS_SEND_BODY, 'Begin');
+      return run(channel, transfer);
+    });
+  }
+
   /** Announces a body with `members` and sends `part` of `source` as that body. */
   async sendFile(
     source: NativeSource,

@@ -11,6 +11,8 @@ import { getCommand } from '../e2eeftp/commands/get.js';
 import { hlistCommand } from '../e2eeftp/commands/hlist.js';
 import { listCommand } from '../e2eeftp/commands/list.js';
 import { receiptCommand } from '../e2eeftp/commands/receipt.js';
+import { pullCommand, pushCommand } from '../e2eeftp/commands/tree.js';
+import type { TreePolicy } from '../e2eeftp/commands/tree.js';
 import { sendCommand } from '../e2eeftp/commands/send.js';
 import type { Durability } from '../e2eeftp/commands/send.js';
 import { statCommand } from '../e2eeftp/commands/stat.js';
@@ -249,6 +251,24 @@ export class Server extends StorageCommands {
   handleReceipt(context: RequestContext): Promise<CommandReply> {
     const { logger } = this.#options;
     return receiptCommand(context, this.identity, (receipt) => reportReceipt(context, receipt, logger, this.#events));
+  }
+
+  /** Answers PUSH. */
+  handlePush(context: RequestContext): Promise<CommandReply> {
+    return pushCommand(context, this.#treePolicy('SEND', ['SEND', 'MKDIR', 'DELETE']));
+  }
+
+  /** Answers PULL. */
+  handlePull(context: RequestContext): Promise<CommandReply> {
+    return pullCommand(context, this.#treePolicy('GET', ['GET', 'LIST']));
+  }
+
+  /** A tree goes past the commands for single names: not where somebody has put something around those. */
+  #treePolicy(verb: 'SEND' | 'GET', around: readonly string[]): TreePolicy {
+    const command = this.#builtIns.get(verb);
+    const isOwn = command !== undefined && command === this.#registry.get(verb);
+    const isHeard = this.listenerCount('transfer') > 0 || around.some((name) => this.#hooks.has(name));
+    return { durability: this.#options.durability, takesTrees: isOwn && !isHeard };
   }
 
   async #listen(): Promise<void> {

@@ -23,6 +23,7 @@ mod random;
 pub mod receipt;
 pub mod record;
 pub mod transfer;
+pub mod tree;
 
 pub use error::{AgentFault, Error, KeyFault, Misuse, PeerFault, ReceiptFault, WeakKey};
 pub use exporter::Exporter;

@@ -33,3 +33,5 @@ mod storage;
 mod streamed;
 mod time;
 mod transfer;
+mod tree;
+mod tree_files;

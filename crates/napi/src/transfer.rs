@@ -29,9 +29,11 @@ pub struct NativeProgress {
 
 #[napi]
 impl NativeTransfer {
+    /// A transfer may keep to the rate limit of another one, together with it.
     #[napi(constructor)]
-    pub fn new() -> Self {
-        Self { transfer: Transfer::new() }
+    pub fn new(limited_with: Option<&NativeTransfer>) -> Self {
+        let transfer = limited_with.map(|other| other.transfer.limited_with()).unwrap_or_default();
+        Self { transfer }
     }
 
     /// Asks the operation to stop. Idempotent.

@@ -5,10 +5,11 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2eeftp_core::transfer::Reason;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::error::Result;
@@ -42,12 +43,21 @@ pub struct OpenLanes {
     pub at_once: bool,
 }
 
-/// The first look at how fast it is: earlier, TCP has not found its pace.
-const WARM_UP: Duration = Duration::from_millis(1500);
+/// A transfer that is over by then has no use for another lane.
+const SETTLE: Duration = Duration::from_millis(200);
+/// Nor has one with less than this left.
+const LEAST_LEFT: u64 = 16 << 20;
+/// TCP connection and handshake take two round trips: a peer for which they take longer is far away.
+/// There, what one connection carries is bounded by its window and by each loss, not by processors.
+const FAR: Duration = Duration::from_millis(20);
+/// Lanes for a peer that is near, at most: more only take each other's place on the processors.
+const MAX_NEAR: usize = 3;
 /// Time over which the effect of another lane is judged.
-const TRIAL: Duration = Duration::from_millis(1500);
+const TRIAL: Duration = Duration::from_secs(1);
+/// Time over which a first rate is taken.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// Another lane is worth it while the transfer would go on for longer than this.
-const WORTH: Duration = Duration::from_secs(4);
+const WORTH: Duration = Duration::from_secs(2);
 
 /// What a lane does for the transfer of the board `B`.
 pub(crate) type LaneWork<B> = fn(&TcpStream, &B, PumpSettings<'_>) -> Result<()>;
@@ -73,9 +83,7 @@ pub(crate) async fn run_lanes<B: Send + Sync + 'static>(
                 }
             }
             Lanes::Opened(open) if open.at_once => {
-                for id in &open.ids {
-                    crew.open(&session, id, &open.limits).await;
-                }
+                crew.open_all(&session, &open.ids, &open.limits).await;
             }
             Lanes::Opened(open) => crew.open_while_faster(&session, &open).await,
         }
@@ -88,6 +96,13 @@ struct Crew<B> {
     stream: u32,
     board: Arc<B>,
     work: LaneWork<B>,
+}
+
+impl<B> Clone for Crew<B> {
+    fn clone(&self) -> Self {
+        let (transfer, board) = (self.transfer.clone(), Arc::clone(&self.board));
+        Self { transfer, stream: self.stream, board, work: self.work }
+    }
 }
 
 impl<B: Send + Sync + 'static> Crew<B> {
@@ -106,6 +121,16 @@ impl<B: Send + Sync + 'static> Crew<B> {
         });
     }
 
+    /// Opens lanes side by side: each takes some round trips.
+    async fn open_all(&self, session: &Session, ids: &[[u8; 32]], limits: &ClientLimits) {
+        let mut opening = JoinSet::new();
+        for id in ids {
+            let (crew, session, id, limits) = (self.clone(), session.clone(), *id, limits.clone());
+            opening.spawn(async move { crew.open(&session, &id, &limits).await });
+        }
+        while opening.join_next().await.is_some() {}
+    }
+
     /// False when that lane could not be had: the transfer goes on without.
     async fn open(&self, session: &Session, id: &[u8; 32], limits: &ClientLimits) -> bool {
         match session.connect_lane(id, limits).await {
@@ -117,39 +142,56 @@ impl<B: Send + Sync + 'static> Crew<B> {
         }
     }
 
-    /// Adds lanes as long as each makes the transfer faster by a tenth.
+    /// To a peer that is far away all lanes at once; to one that is near one after the other, as long as
+    /// each makes the transfer faster by a tenth.
     async fn open_while_faster(&self, session: &Session, open: &OpenLanes) {
-        sleep(WARM_UP).await;
-        let mut rate = self.measure().await;
-        for id in &open.ids {
-            if !self.is_worth(rate) || !self.open(session, id, &open.limits).await {
-                return;
-            }
+        sleep(SETTLE).await;
+        if self.left() < LEAST_LEFT {
+            return;
+        }
+        let Some((first, others)) = open.ids.split_first() else { return };
+        let before = self.measure(FIRST_LOOK).await;
+        let began = Instant::now();
+        if !self.is_worth(before) || !self.open(session, first, &open.limits).await {
+            return;
+        }
+        if began.elapsed() >= FAR {
+            return self.open_all(session, others, &open.limits).await;
+        }
+        let mut rate = before;
+        for id in others.iter().map(Some).chain([None]).take(MAX_NEAR) {
             // The new one finds its pace first.
             sleep(TRIAL).await;
-            let faster = self.measure().await;
+            let faster = self.measure(TRIAL).await;
             if faster < rate + rate / 10 {
                 return;
             }
             rate = faster;
+            let Some(id) = id else { return };
+            if !self.is_worth(rate) || !self.open(session, id, &open.limits).await {
+                return;
+            }
         }
     }
 
     /// Bytes a second, now.
-    async fn measure(&self) -> u64 {
+    async fn measure(&self, time: Duration) -> u64 {
         let moved = || {
             let progress = self.transfer.progress();
             progress.transferred.saturating_sub(progress.kept)
         };
         let before = moved();
-        sleep(TRIAL).await;
-        let millis = u64::try_from(TRIAL.as_millis()).unwrap_or(u64::MAX);
+        sleep(time).await;
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         moved().saturating_sub(before).saturating_mul(1000) / millis
     }
 
     fn is_worth(&self, rate: u64) -> bool {
+        rate > 0 && self.left() / rate >= WORTH.as_secs()
+    }
+
+    fn left(&self) -> u64 {
         let progress = self.transfer.progress();
-        let left = progress.total.unwrap_or(0).saturating_sub(progress.transferred);
-        rate > 0 && left / rate > WORTH.as_secs()
+        progress.total.unwrap_or(0).saturating_sub(progress.transferred)
     }
 }

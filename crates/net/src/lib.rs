@@ -34,6 +34,7 @@ mod pump;
 mod session;
 mod tcp_info;
 mod transfer;
+mod tree;
 
 pub use agent::Agent;
 pub use block_lanes::{Lanes, OpenLanes};
@@ -57,3 +58,7 @@ pub use pump::{StandardInput, StandardOutput};
 pub use session::Session;
 pub use tcp_info::TcpInfo;
 pub use transfer::{Phase, Progress, Transfer};
+pub use tree::{
+    TreeChoice, TreeEvent, TreeEventKind, TreeEvents, TreeOptions, TreeProgress, TreeSettings,
+    receive_tree, send_tree,
+};

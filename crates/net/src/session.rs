@@ -60,6 +60,8 @@ enum Direction {
     Out,
     /// Out, by blocks: a map comes in before.
     BlocksOut,
+    /// A dialog.
+    Both,
 }
 
 impl Session {
@@ -428,6 +430,20 @@ impl Session {
         self.connection().link.is_dead()
     }
 
+    /// Runs a dialog in both directions, on a thread of its own.
+    pub(crate) async fn run_dialog<T, F>(
+        &self,
+        transfer: &Transfer,
+        stream: u32,
+        work: F,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&std::net::TcpStream, PumpSettings<'_>) -> Result<T> + Send + 'static,
+    {
+        self.run_pump(transfer, stream, Direction::Both, work).await
+    }
+
     /// Gives up a body that was cancelled while it waited for a pump.
     async fn decline(&self, stream: u32, direction: Direction) -> Error {
         let told = match direction {
@@ -438,6 +454,12 @@ impl Session {
                 aborted.and(self.body_reader(stream).stop(Reason::Cancelled).await)
             }
             Direction::In => self.body_reader(stream).stop(Reason::Cancelled).await,
+            // Both directions are given up. Only this side's end can be told: the connection goes.
+            Direction::Both => {
+                let told = self.body_writer(stream).abort(Reason::Cancelled).await;
+                self.destroy();
+                told
+            }
         };
         told.err().unwrap_or(Error::Aborted)
     }

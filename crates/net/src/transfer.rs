@@ -72,7 +72,7 @@ struct Shared {
     total: AtomicI64,
     phase: AtomicU8,
     cancel: CancellationToken,
-    limiter: RateLimiter,
+    limiter: Arc<RateLimiter>,
     totals: Arc<Totals>,
 }
 
@@ -85,7 +85,7 @@ impl Default for Shared {
             total: AtomicI64::new(-1),
             phase: AtomicU8::new(0),
             cancel: CancellationToken::new(),
-            limiter: RateLimiter::default(),
+            limiter: Arc::default(),
             totals: Arc::default(),
         }
     }
@@ -95,6 +95,13 @@ impl Transfer {
     /// A handle for an operation that has not started.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A handle for another operation that keeps to the rate limit of this one, together with it.
+    #[must_use]
+    pub fn limited_with(&self) -> Self {
+        let limiter = Arc::clone(&self.shared.limiter);
+        Self { shared: Arc::new(Shared { limiter, ..Shared::default() }) }
     }
 
     /// Asks the operation to stop. It answers with [`crate::Error::Aborted`] within a fraction of

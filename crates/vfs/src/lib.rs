@@ -44,6 +44,7 @@ mod storage;
 mod sweep;
 mod sys;
 mod tree;
+mod tree_access;
 mod view;
 mod writeback;
 
@@ -59,5 +60,9 @@ pub use space::Space;
 pub use storage::{
     Capabilities, CommitOptions, Durability, Lister, Overwrite, Source, StageOptions, Staged,
     Storage, SweepReport, TreeItem, TreeLister,
+};
+pub use tree_access::{
+    Entered, LinkPolicy, NameIter, OpenFile, TreeDir, TreeReader, TreeStat, TreeWriteOptions,
+    TreeWriter,
 };
 pub use view::{Grant, View};

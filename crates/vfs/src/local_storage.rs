@@ -22,6 +22,8 @@ use crate::sys::fs::{AtFlags, Mode};
 use crate::sys::io::Errno;
 use crate::sys::{self, AsFd, OwnedFd};
 use crate::tree::LocalTreeLister;
+use crate::tree_access::{LinkPolicy, TreeReader, TreeWriteOptions, TreeWriter};
+use crate::view::Grant;
 use crate::{copy, remove, rename, space, sweep};
 
 /// What a new directory permits, less the umask.
@@ -229,6 +231,35 @@ impl Storage for LocalStorage {
         visible(from, "copy")?;
         creatable(to, "copy")?;
         copy::copy(&self.jail, from, to, options, observer)
+    }
+
+    fn read_tree(&self, path: &VPath, links: LinkPolicy) -> Result<TreeReader> {
+        visible(path, "open")?;
+        TreeReader::open(&self.jail, path, links)
+    }
+
+    fn write_tree(
+        &self,
+        path: &VPath,
+        grant: &Grant,
+        options: &TreeWriteOptions,
+    ) -> Result<TreeWriter> {
+        creatable(path, "mkdir")?;
+        let found = match self.jail.open_at(path, READ_DIRECTORY, "mkdir") {
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let is_new = found.is_none();
+        let top = match found {
+            None if !options.dry_run => {
+                self.ensure_directory(path)?;
+                Some(self.jail.open_at(path, READ_DIRECTORY, "mkdir")?)
+            }
+            found => found,
+        };
+        let depth = path.components().count();
+        Ok(TreeWriter::new(top, is_new, depth, self.jail.lookup(), grant.clone(), options))
     }
 
     fn space(&self, path: &VPath) -> Result<Space> {

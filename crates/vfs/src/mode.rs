@@ -18,7 +18,7 @@ pub(crate) fn final_mode(requested: Option<u32>) -> Mode {
 ///
 /// The system call `umask` can only read by changing, which would race with other threads, so the
 /// value comes from `/proc/self/status` (Linux 4.7). Without it, [`STRICT_UMASK`] is assumed.
-fn umask() -> u32 {
+pub(crate) fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {
         let status = std::fs::read("/proc/self/status").unwrap_or_default();

@@ -13,6 +13,8 @@ use crate::metadata::{Entry, Metadata};
 use crate::path::VPath;
 use crate::rename::RenameOptions;
 use crate::space::Space;
+use crate::tree_access::{LinkPolicy, TreeReader, TreeWriteOptions, TreeWriter};
+use crate::view::Grant;
 
 /// A tree of files.
 ///
@@ -116,6 +118,24 @@ pub trait Storage: Send + Sync {
         options: &CopyOptions,
         observer: &dyn CopyObserver,
     ) -> Result<CopyReport>;
+
+    /// Opens the directory `path` to be read as a whole, by descriptors.
+    ///
+    /// # Errors
+    /// As [`Storage::list`]; `Unsupported` where there are no descriptors.
+    fn read_tree(&self, path: &VPath, links: LinkPolicy) -> Result<TreeReader>;
+
+    /// Opens the directory `path` to be written as a whole, under `grant`; what is missing of it is
+    /// made, except in a dry run.
+    ///
+    /// # Errors
+    /// `NotDirectory`, `NotPermitted`, `BadPath`; `Unsupported` where there are no descriptors.
+    fn write_tree(
+        &self,
+        path: &VPath,
+        grant: &Grant,
+        options: &TreeWriteOptions,
+    ) -> Result<TreeWriter>;
 
     /// The room of the file system that holds `path`, a directory or a file.
     ///

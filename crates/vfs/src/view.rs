@@ -14,6 +14,7 @@ use crate::space::Space;
 use crate::storage::{
     Capabilities, Lister, Overwrite, Source, StageOptions, Staged, Storage, TreeLister,
 };
+use crate::tree_access::{LinkPolicy, TreeReader, TreeWriteOptions, TreeWriter};
 
 /// What a principal may do. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,6 +202,34 @@ impl View {
         }
         options.max_len = self.smaller_limit(options.max_len);
         self.storage.copy(from, to, &options, observer)
+    }
+
+    /// See [`Storage::read_tree`]. Needs `read` and `list`.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn read_tree(&self, path: &VPath, links: LinkPolicy) -> Result<TreeReader> {
+        self.require(self.grant.read && self.grant.list, "open")?;
+        self.storage.read_tree(path, links)
+    }
+
+    /// See [`Storage::write_tree`]. Needs `write`, and `delete` and `list` if names are to be
+    /// removed. Without `overwrite` a name that is taken is refused, whatever `options` say.
+    /// Without `read` and `list` the peer does not learn what is there. What was granted is checked
+    /// again for each entry, the end of the grant included.
+    ///
+    /// # Errors
+    /// Those of the storage, `Expired`, `NotPermitted`.
+    pub fn write_tree(&self, path: &VPath, options: &TreeWriteOptions) -> Result<TreeWriter> {
+        let may_delete = self.grant.delete && self.grant.list;
+        self.require(self.grant.write && (may_delete || !options.delete), "store")?;
+        // What would happen tells what is there.
+        self.require(!options.dry_run || self.grant.list, "list")?;
+        let mut options = options.clone();
+        if !self.grant.overwrite {
+            options.overwrite = Overwrite::Refuse;
+        }
+        self.storage.write_tree(path, &self.grant, &options)
     }
 
     /// See [`Storage::space`]. Needs `list` or `write`: who may look, and who has to know what fits.

@@ -2,7 +2,7 @@
 import type { SettingRow } from './setting.js';
 import * as type from './value-types.js';
 
-const moves = { scope: 'client', verbs: ['send', 'get'] } as const;
+const moves = { scope: 'client', verbs: ['send', 'get', 'sync'] } as const;
 const serve = { scope: 'server', verbs: ['serve'] } as const;
 
 /** Of a client; they follow its other options of transfers. */
@@ -13,11 +13,12 @@ export const CLIENT_PACE_ROWS: readonly SettingRow[] = [
     type: type.choice('none', 'file', 'dir'),
     defaultText: '`file`; for `send` what the server has set',
     help: 'what is on disk before success is reported',
-    details: 'For `send` a wish: the server does no less than its `--least-durability`.',
+    details:
+      'For `send` of a file a wish: the server does no less than its `--least-durability`. Of directories the server decides.',
   },
   {
     ...moves,
-    verbs: ['send', 'get', 'bench'],
+    verbs: ['send', 'get', 'sync', 'bench'],
     flags: '--limit-rate <rate>',
     type: type.byteRate,
     peers: 'also',
@@ -27,13 +28,14 @@ export const CLIENT_PACE_ROWS: readonly SettingRow[] = [
   },
   {
     ...moves,
+    verbs: ['send', 'get'],
     flags: '--stats',
     type: type.flag,
     default: false,
     help: 'measure where the time goes, and say what limits the transfer',
     details:
       'Of both ends: time in files, hashing, encryption and network, and what the kernel knows of the connection. With ' +
-      '`--json` an object `stats` for each file.',
+      '`--json` an object `stats` for each file. Directories are not measured.',
   },
   {
     ...moves,
@@ -60,7 +62,8 @@ export const SERVER_PACE_ROWS: readonly SettingRow[] = [
     type: type.choice('none', 'file', 'dir'),
     default: 'none',
     help: 'the least of it that a client may ask for',
-    details: 'A client that asks for less gets this much; one that does not ask gets `--durability`, or this if it is more.',
+    details:
+      'A client that asks for less gets this much; one that does not ask gets `--durability`, or this if it is more.',
   },
   {
     ...serve,

@@ -124,7 +124,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '-p, --preserve',
     type: type.flag,
     default: true,
@@ -145,7 +145,7 @@ const ROWS: readonly SettingRow[] = [
     verbs: ['send', 'get'],
     flags: '-j, --connections <n>',
     type: type.integer(1, 16),
-    defaultText: 'up to 4, added one by one as long as each makes it faster',
+    defaultText: 'up to 4, added one by one as long as each makes it faster; 8 to a server that is far away',
     help: 'connections for one file, all at once',
   },
   {
@@ -161,7 +161,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '--checksum',
     type: type.flag,
     default: false,
@@ -178,7 +178,7 @@ const ROWS: readonly SettingRow[] = [
   },
   {
     scope: 'client',
-    verbs: ['send', 'get'],
+    verbs: ['send', 'get', 'sync'],
     flags: '--progress <how>',
     type: type.choice('auto', 'bar', 'plain', 'json', 'none'),
     default: 'auto',

@@ -1,21 +1,34 @@
-/** `e2eeftp send`: copies local files, or standard input, to a server. */
+/** `e2eeftp send`: copies local files and directories, or standard input, to a server. */
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { type Client, E2eeftpError, pathToBytes } from '../../index.js';
+import { type Client, E2eeftpError, joinRemote, type OnProgress, pathToBytes } from '../../index.js';
 import { type LocalAddress, parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import { sendToClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
-import { asDirectory, finalName, namesDirectory, requireDirectory } from '../remote-target.js';
+import { asDirectory, finalName, namesDirectory, requireDirectory, shownRemote } from '../remote-target.js';
 import { pace, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
+import { addTreeOptions, readTreeOptions, type TreeChoices } from '../tree-options.js';
+import { moveTree, type TreeMoved } from '../tree-transfer.js';
 import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
+}
+
+/** An old server stores single files. */
+async function requireFiles(sources: readonly LocalAddress[]): Promise<void> {
+  for (const source of sources) {
+    if (source.path !== '-' && (await sourceLength(source)) === null) {
+      throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${source.path} is a directory`, {
+        hint: 'an old server takes single files: e2eeftp send --classic DIR/* PEER:',
+      });
+    }
+  }
 }
 
 interface SendArguments {
@@ -55,17 +68,22 @@ function readArguments(operands: string[], options: OptionValues): SendArguments
   return { sources, target, name };
 }
 
-/** How the target is shown: as `PEER:PATH`, whatever form it was given in. */
-function shown(target: RemoteAddress, path: string): string {
-  return `${target.host.includes(':') ? `[${target.host}]` : target.host}:${path}`;
+/** Length of a file; `null` for a directory. */
+async function sourceLength(source: LocalAddress): Promise<number | null> {
+  const info = await stat(pathToBytes(source.path));
+  return info.isDirectory() ? null : info.size;
 }
 
-async function sourceLength(source: LocalAddress): Promise<number> {
-  const info = await stat(pathToBytes(source.path));
-  if (!info.isDirectory()) return info.size;
-  throw new E2eeftpError('E2EEFTP_IS_DIRECTORY', `${source.path} is a directory`, {
-    hint: 'directories cannot be sent yet; send its files: e2eeftp send DIR/* PEER:PATH/',
-  });
+/**
+ * Where a directory goes: into a target that is written as a directory, under its own name; else the target becomes the
+ * copy, whether it is there or not. So the same command gives the same tree again.
+ */
+function treeTarget(source: LocalAddress, path: string): string {
+  if (!namesDirectory(path)) return path;
+  const name = basename(resolve(source.path));
+  if (name === '')
+    throw usage(`'${source.path}' has no name to go by`, 'give a full target name, without / at its end');
+  return joinRemote(path, name);
 }
 
 async function plan(
@@ -80,7 +98,7 @@ async function plan(
   if (taken === true && options.overwrite === 'refuse')
     throw new E2eeftpError('E2EEFTP_EXISTS', `${path} exists already`);
   return {
-    target: shown(job.target, path),
+    target: shownRemote(job.target, path),
     bytes: job.bytes,
     replaces: options.overwrite === 'rename' ? false : taken,
   };
@@ -93,17 +111,29 @@ function makeJob(
   target: RemoteAddress,
   path: string,
   options: TransferOptions,
+  choices: TreeChoices,
 ): TransferJob {
   const { overwrite, preserve, moving, compress } = options;
   const { signal } = context;
   const isInput = source.path === '-';
   const name = basename(source.path);
   const common = { overwrite, compress, signal };
+  const tree = (onProgress?: OnProgress): Promise<TreeMoved> => {
+    const end = treeTarget(source, path);
+    const route = {
+      direction: 'send',
+      source: source.path,
+      target: end,
+      shownTarget: shownRemote(target, end),
+    } as const;
+    return moveTree(context, client, route, options, choices, onProgress);
+  };
   return {
     source: source.path,
     total: null,
     async plan() {
       const bytes = isInput ? 0 : await sourceLength(source);
+      if (bytes === null) return tree();
       return plan(context, client, { target, path, name, bytes }, options);
     },
     async move(onProgress, onRetry) {
@@ -112,12 +142,12 @@ function makeJob(
         const disk = durability === undefined ? {} : { durability };
         const sent = await sendStandardInput(client, path, { ...common, ...disk, ...pace(moving), onProgress });
         if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
-        return { ...sent, target: shown(target, sent.path) };
+        return { ...sent, target: shownRemote(target, sent.path) };
       }
-      await sourceLength(source);
+      if ((await sourceLength(source)) === null) return tree(onProgress);
       const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress, onRetry });
       if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
-      return { ...sent, target: shown(target, sent.path) };
+      return { ...sent, target: shownRemote(target, sent.path) };
     },
   };
 }
@@ -125,6 +155,7 @@ function makeJob(
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { sources, target, name } = readArguments(operands, options);
   const transfer = forPeer(readTransferOptions(options), context, target.host);
+  const choices = await readTreeOptions(options);
   const [first] = sources;
   // Before anything is connected: a mistake in the only source should cost nothing.
   if (sources.length === 1 && first !== undefined && first.path !== '-') await sourceLength(first);
@@ -134,6 +165,7 @@ async function run(context: CliContext, operands: string[], options: OptionValue
   await checkReceiptFile(transfer.receipt, sources.length);
   if (isClassic(context, [target])) {
     refuseReceipt(transfer.receipt, 'classic has none');
+    await requireFiles(sources);
     return sendToClassic(context, { sources, target }, transfer);
   }
   return withClient(context, target, async (client) => {
@@ -145,22 +177,20 @@ async function run(context: CliContext, operands: string[], options: OptionValue
           : target.path;
     const jobs = sources.map((source) => {
       const own = source.path === '-' && name !== undefined ? `${asDirectory(path)}${name}` : path;
-      return makeJob(context, client, source, target, own, transfer);
+      return makeJob(context, client, source, target, own, transfer, choices);
     });
     return runTransfers(context, 'send', jobs, transfer);
   });
 }
 
 export const verb: Verb = {
-  examples: [
-    'e2eeftp send report.pdf files.example.org:/inbox/',
-    'tar c ./photos | e2eeftp send - files.example.org:/photos.tar',
-  ],
+  examples: ['e2eeftp send report.pdf files.example.org:/inbox/', 'e2eeftp send ./photos files.example.org:/photos'],
   configure(command: Command): void {
     command
       .usage('[options] <source…> <peer:path>')
-      .argument('<source… target...>', "files, or '-' for standard input; then where they go")
+      .argument('<source… target...>', "files and directories, or '-' for standard input; then where they go")
       .option('--name <name>', "the name of standard input ('-') in the target directory");
+    addTreeOptions(command);
     addTransferOptions(command);
   },
   run,

@@ -3,7 +3,7 @@
  * ended on the wire, so that the final reply can follow.
  */
 import { E2eeftpError } from '../../errors.js';
-import { native } from '../../native.js';
+import { NativeTransfer, native } from '../../native.js';
 import type {
   BlocksResult,
   BodyResult,
@@ -11,7 +11,6 @@ import type {
   NativeSession,
   NativeSource,
   NativeStaged,
-  NativeTransfer,
   OpenLanes,
 } from '../../native.js';
 import { PIECE_LENGTH, writeSource } from '../body-pieces.js';
@@ -63,6 +62,23 @@ export class OutboundBody {
     return cancelOnAbort(transfer, this.#signal, () =>
       this.#session.sendBlocks(transfer, source, this.#id, size, null, lanes),
     );
+  }
+
+  /** Runs a dialog in both directions with what `prepare` opens; when that fails, the server is told that there is none. */
+  async dialog<Prepared, T>(
+    transfer: NativeTransfer,
+    prepare: () => Promise<Prepared>,
+    run: (prepared: Prepared, session: NativeSession, id: number) => Promise<T>,
+  ): Promise<T> {
+    this.#isUsed = true;
+    let prepared: Prepared;
+    try {
+      prepared = await prepare();
+    } catch (error) {
+      await native(() => this.#session.abandonTree(new NativeTransfer(), this.#id));
+      throw error;
+    }
+    return cancelOnAbort(transfer, this.#signal, () => run(prepared, this.#session, this.#id));
   }
 
   /** Sends what `source` yields. */

@@ -40,6 +40,8 @@ import { getToStandardOutput, sendStandardInput } from './standard-streams.js';
 import type { StandardInputOptions, StandardOutputOptions } from './standard-streams.js';
 import { RemoteReadStream, RemoteWriteStream } from './streams.js';
 import type { ReadStreamOptions, WriteStreamOptions } from './streams.js';
+import { getTree, sendTree } from './tree.js';
+import type { GetTreeOptions, TreeOptions, TreeResult } from './tree-options.js';
 import type { GetOptions, TransferOptions, TransferResult } from './transfer-options.js';
 
 /** What a client is made of. */
@@ -154,6 +156,24 @@ export class Client {
    */
   receipt(transfer: TransferResult, options: SignalOptions = {}): Promise<Receipt> {
     return this.#receipts.ask(this.#channel, transfer, options.signal);
+  }
+
+  /**
+   * Makes the remote directory `remotePath` a copy of the local directory `localPath`: what is there and equal in length
+   * and time stays, what differs is replaced, what is missing is made. Each file appears when all of it is there and
+   * verified. A name that fails is told to `onFailure` and does not end the rest. Large files go beside the others, on a
+   * connection of their own. What was moved before an abort or a lost connection stays, and the next call goes on from
+   * there.
+   *
+   * @throws E2eeftpError when the tree as a whole can't be moved.
+   */
+  sendTree(localPath: string, remotePath: string, options: TreeOptions = {}): Promise<TreeResult> {
+    return sendTree(this.#treeParts(), localPath, remotePath, options);
+  }
+
+  /** Makes the local directory `localPath` a copy of the remote directory `remotePath`; as {@link sendTree}. */
+  getTree(remotePath: string, localPath: string, options: GetTreeOptions = {}): Promise<TreeResult> {
+    return getTree(this.#treeParts(), remotePath, localPath, options);
   }
 
   /**
@@ -284,6 +304,13 @@ export class Client {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #treeParts() {
+    const { dial, channel: options, reconnectMs } = this.#parts;
+    const serverFingerprint = this.serverKey.fingerprint;
+    const closing = this.#closing.signal;
+    return { line: this.#line, dial, options, reconnectMs, serverFingerprint, closing };
   }
 
   #streamParts() {

@@ -25,7 +25,7 @@ import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { readLanes, wantedLanes } from './send.js';
 import { trackTransfer } from './tracked-transfer.js';
-import type { Tracked } from './tracked-transfer.js';
+import type { Pace, Tracked } from './tracked-transfer.js';
 import type { GetOptions, TransferResult } from './transfer-options.js';
 
 const MAX_TRIES = 10_000;
@@ -46,7 +46,7 @@ export async function getFile(
   serverFingerprint: string,
   remotePath: string,
   localPath: string,
-  options: GetOptions,
+  options: GetOptions & Pace,
 ): Promise<TransferResult> {
   const started = performance.now();
   const lanes = wantedLanes(options.connections);

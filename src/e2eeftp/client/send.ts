@@ -17,11 +17,11 @@ import type { Line } from './line.js';
 import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { trackTransfer } from './tracked-transfer.js';
-import type { Tracked } from './tracked-transfer.js';
+import type { Pace, Tracked } from './tracked-transfer.js';
 import type { TransferOptions, TransferResult } from './transfer-options.js';
 
 /** Connections for one file unless told otherwise; most of them. */
-const DEFAULT_CONNECTIONS = 4;
+const DEFAULT_CONNECTIONS = 8;
 export const MAX_CONNECTIONS = 16;
 /** Bytes. */
 const JOIN_ID_LENGTH = 32;
@@ -31,7 +31,7 @@ export async function sendFile(
   line: Line,
   localPath: string,
   remotePath: string,
-  options: TransferOptions,
+  options: TransferOptions & Pace,
 ): Promise<TransferResult> {
   const started = performance.now();
   options.signal?.throwIfAborted();

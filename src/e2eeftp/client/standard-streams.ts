@@ -19,10 +19,7 @@ import type { TransferOptions, TransferResult } from './transfer-options.js';
 /** Options of `client.sendStandardInput`. */
 export type StandardInputOptions = Omit<TransferOptions, 'preserve'>;
 /** Options of `client.getToStandardOutput`. */
-export type StandardOutputOptions = Pick<
-  TransferOptions,
-  'compress' | 'limitRate' | 'stats' | 'onProgress' | 'signal'
->;
+export type StandardOutputOptions = Pick<TransferOptions, 'compress' | 'limitRate' | 'stats' | 'onProgress' | 'signal'>;
 
 /** Sends standard input; see `Client.sendStandardInput`. */
 export async function sendStandardInput(

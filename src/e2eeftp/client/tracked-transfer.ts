@@ -18,6 +18,8 @@ export interface Tracked {
 export interface Pace {
   /** Bytes a second. @default no limit */
   readonly limitRate?: number;
+  /** Keep to the limit of this one, together with it. */
+  readonly limitedWith?: NativeTransfer | undefined;
   /** Whether progress reports tell where the time goes. @default false */
   readonly stats?: boolean;
 }
@@ -37,14 +39,13 @@ export async function trackTransfer<T extends Finished>(
   onProgress: OnProgress | undefined,
   callerSignal: AbortSignal | undefined,
   operation: (tracked: Tracked) => Promise<T>,
-  { limitRate, stats = false }: Pace = {},
+  pace: Pace = {},
 ): Promise<T> {
   callerSignal?.throwIfAborted();
   const failure = new AbortController();
   const { signal, unlink } = linkSignals(callerSignal, failure.signal);
-  const transfer = new NativeTransfer();
-  if (limitRate !== undefined) transfer.setRateLimit(checkedRate(limitRate));
-  const source: ProgressSource = stats ? transfer : { progress: () => transfer.progress() };
+  const transfer = pacedTransfer(pace);
+  const source: ProgressSource = pace.stats === true ? transfer : { progress: () => transfer.progress() };
   const reporter =
     onProgress === undefined ? null : new ProgressReporter(source, file, onProgress, (error) => failure.abort(error));
   try {
@@ -55,6 +56,13 @@ export async function trackTransfer<T extends Finished>(
     reporter?.stop();
     unlink();
   }
+}
+
+/** A transfer that keeps to the limit. @throws E2eeftpError `E2EEFTP_INVALID_ARGUMENT` for a rate that is none. */
+export function pacedTransfer({ limitRate, limitedWith }: Pace): NativeTransfer {
+  const transfer = new NativeTransfer(limitedWith);
+  if (limitRate !== undefined) transfer.setRateLimit(checkedRate(limitRate));
+  return transfer;
 }
 
 function checkedRate(limitRate: number): number {

@@ -43,7 +43,8 @@ export interface TransferOptions extends RetryOptions {
   /** @default 'never' */
   readonly skip?: Skip;
   /**
-   * Connections for one file: so many at once. By default up to 4, added one by one as long as each makes it faster.
+   * Connections for one file: so many at once. By default up to 4, added one by one as long as each makes it
+   * faster; to a server that is far away (round trips of 10 ms and more) 8 at once.
    */
   readonly connections?: number;
   /**

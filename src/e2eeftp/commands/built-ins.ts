@@ -21,9 +21,11 @@ export interface BuiltInHandlers {
   handleSpace(context: RequestContext): Promise<CommandReply>;
   handleReceipt(context: RequestContext): Promise<CommandReply>;
   handleBench(context: RequestContext): Promise<CommandReply>;
+  handlePush(context: RequestContext): Promise<CommandReply>;
+  handlePull(context: RequestContext): Promise<CommandReply>;
 }
 
-/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE, RECEIPT and BENCH. */
+/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE, RECEIPT, BENCH, PUSH and PULL. */
 export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
   registry.set('SEND', {
     summary: 'Stores a file',
@@ -87,5 +89,15 @@ export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHan
   registry.set('RECEIPT', {
     summary: 'Counter-signs the receipt of a file that was moved',
     handler: (context) => handlers.handleReceipt(context),
+  });
+  registry.set('PUSH', {
+    summary: 'Stores a directory with all that is in it',
+    permission: 'write',
+    handler: (context) => handlers.handlePush(context),
+  });
+  registry.set('PULL', {
+    summary: 'Fetches a directory with all that is in it',
+    permission: ['read', 'list'],
+    handler: (context) => handlers.handlePull(context),
   });
 }

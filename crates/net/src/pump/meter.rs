@@ -8,6 +8,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::tcp_info::TcpInfo;
@@ -108,14 +109,15 @@ impl Totals {
     }
 }
 
-/// The stop-watch of one pump thread. Must not leave its thread: it counts that thread's
-/// processor time.
+/// The stop-watch of one pump thread. Processor time is that of the thread which uses it; where
+/// several do, only that between two uses by the same one.
 #[derive(Debug)]
 pub(crate) struct Meter {
     totals: Arc<Totals>,
     last: Instant,
     nanos: [u64; COUNT],
     cpu: Duration,
+    thread: ThreadId,
     handed_over: Instant,
     asked_kernel: Option<Instant>,
 }
@@ -129,6 +131,7 @@ impl Meter {
             last: now,
             nanos: [0; COUNT],
             cpu: thread_cpu(),
+            thread: std::thread::current().id(),
             handed_over: now,
             asked_kernel: None,
         }
@@ -169,7 +172,9 @@ impl Meter {
             }
         }
         let cpu = thread_cpu();
-        let spent = cpu.saturating_sub(self.cpu).as_nanos();
+        let thread = std::thread::current().id();
+        let is_same = std::mem::replace(&mut self.thread, thread) == thread;
+        let spent = if is_same { cpu.saturating_sub(self.cpu).as_nanos() } else { 0 };
         self.cpu = cpu;
         self.totals.cpu_nanos.fetch_add(u64::try_from(spent).unwrap_or(0), Ordering::Relaxed);
     }

@@ -66,6 +66,20 @@ impl Lookup {
         }
     }
 
+    /// Opens `relative` beneath `root`, following links that stay beneath it where that is possible.
+    pub(crate) fn open_beneath(
+        self,
+        root: BorrowedFd<'_>,
+        relative: &[u8],
+        flags: OFlags,
+    ) -> rustix::io::Result<OwnedFd> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Openat2 => openat2::open(root, relative, flags),
+            Self::Walk => walk::open(root, relative, flags),
+        }
+    }
+
     /// As [`Lookup::open_strict`], but other mounted file systems are entered.
     pub(crate) fn open_without_links(
         self,
@@ -117,12 +131,7 @@ impl Jail {
     /// Opens what `path` leads to. `flags` must not create.
     pub(crate) fn open_at(&self, path: &VPath, flags: OFlags, op: &'static str) -> Result<OwnedFd> {
         let relative = path.as_relative();
-        match self.lookup {
-            #[cfg(target_os = "linux")]
-            Lookup::Openat2 => openat2::open(self.root(), relative, flags),
-            Lookup::Walk => walk::open(self.root(), relative, flags),
-        }
-        .during(op)
+        self.lookup.open_beneath(self.root(), relative, flags).during(op)
     }
 
     /// The directory that holds `path`, and the last component; `None` for the root, which has

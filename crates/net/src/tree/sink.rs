@@ -1,0 +1,746 @@
+//! The side that a tree is copied to.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use e2eeftp_core::crypto::RootHasher;
+use e2eeftp_core::tree::{
+    Answer, FileEntry, MAX_PATH_LEN, Message, Report, SMALL_MAX_LEN, TreeCounts, TreeTime,
+    read_message,
+};
+use e2eeftp_vfs::{self as vfs, ErrorKind, FileType, TreeDir, TreeStat, TreeWriter};
+
+use super::dirs::{Node, OpenDirs};
+use super::link_names::{Name, SinkLinks};
+use super::records::{Incoming, RecordReader, RecordWriter, StreamCheck};
+use super::removal::Removal;
+use super::{
+    MAX_SINK_COST, Shared, TreeChoice, TreeEvents, TreeOptions, TreeSettings, begin, broken,
+    cost_of,
+};
+use crate::error::{Error, Result};
+use crate::pump::wire::Wire;
+use crate::transfer::{Phase, Transfer};
+
+/// Waits are cut into pieces of this length, to notice a cancel.
+const TICK: Duration = Duration::from_millis(50);
+/// Content that is hashed at once when files are compared.
+const COMPARE_LEN: usize = 1 << 20;
+
+/// Receives a tree over a blocking socket. Returns when everything that was stored is durable and
+/// the source was told so.
+///
+/// What fails for one name is reported and the rest goes on. On every failure that leaves the
+/// connection alive the peer has been told, and both sides are in step
+/// ([`Error::keeps_session`]); what was stored until then stays.
+///
+/// # Errors
+/// [`Error::Aborted`] after a cancel, [`Error::PeerAborted`], [`Error::Vfs`] when what was stored
+/// can't be made durable; [`Error::Protocol`] and connection errors.
+pub fn receive_tree(
+    socket: &TcpStream,
+    writer: &TreeWriter,
+    options: &TreeOptions,
+    settings: TreeSettings<'_>,
+) -> Result<TreeCounts> {
+    let TreeSettings { pump, keep_alive, events } = settings;
+    let transfer = pump.transfer;
+    begin(transfer);
+    let (outbound, inbound) = (Wire::to_send(socket, &pump)?, Wire::to_receive(socket, &pump)?);
+    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch);
+    let mut incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream);
+    let shared = Shared::new(out);
+    let result = std::thread::scope(|scope| {
+        let ticking = scope.spawn(|| shared.keep_alive(keep_alive));
+        let mut sink = Sink::new(writer, options, &shared, transfer, events.as_deref());
+        let mut ended = false;
+        let mut result = sink.run(&mut incoming, &mut ended);
+        if let Err(error) = &result
+            && error.keeps_session()
+        {
+            let told = shared.out().abort(error.reason());
+            if let Err(lost) = told.and_then(|()| drain(&mut incoming, ended)) {
+                result = Err(lost);
+            }
+        }
+        shared.set_over();
+        ticking.thread().unpark();
+        result
+    });
+    transfer.set_phase(Phase::Done);
+    result
+}
+
+/// Drops what the source sends until it ends.
+pub(super) fn drain(incoming: &mut RecordReader<'_>, mut ended: bool) -> Result<()> {
+    incoming.wire.start_draining();
+    while !ended {
+        while let Some(record) = incoming.next()? {
+            if !matches!(record, Incoming::Data(_)) {
+                ended = true;
+                break;
+            }
+        }
+        if !ended {
+            incoming.fill()?;
+        }
+    }
+    Ok(())
+}
+
+/// What a sink keeps about a directory.
+pub(super) struct Directory {
+    is_new: bool,
+    /// Nothing in it can be stored.
+    pub(super) is_failed: bool,
+    mode: u32,
+    modified: TreeTime,
+    /// Files in it that are still to come.
+    pub(super) due: Cell<usize>,
+    is_left: Cell<bool>,
+    /// The names that the source has, by a keyed hash; only where others are removed.
+    names: RefCell<HashSet<u64>>,
+}
+
+pub(super) type Dir = Rc<Node<Directory>>;
+
+/// A file whose content is to come.
+struct Wanted {
+    directory: Dir,
+    name: Vec<u8>,
+    size: u64,
+    mode: u32,
+    modified: TreeTime,
+    /// Number of a file with several names.
+    link: Option<u64>,
+    /// Whether an answer was given, so that the cost counts.
+    was_asked: bool,
+    /// The content is not needed: it is there already, or can't be stored.
+    is_dropped: bool,
+}
+
+pub(super) struct Sink<'a, 'w> {
+    pub(super) writer: &'a TreeWriter,
+    pub(super) options: &'a TreeOptions,
+    shared: &'a Shared<'w>,
+    transfer: &'a Transfer,
+    events: Option<&'a TreeEvents>,
+    pub(super) choice: TreeChoice,
+    has_begun: bool,
+    open: OpenDirs<Directory>,
+    levels: Vec<Dir>,
+    has_top: bool,
+    is_finished: bool,
+    wanted: VecDeque<Wanted>,
+    /// A file whose content follows its entry at once.
+    inline: Option<Wanted>,
+    wanted_cost: usize,
+    content: Vec<u8>,
+    /// Equal answers that were not sent yet.
+    run: Option<(bool, u64)>,
+    pub(super) links: SinkLinks<Directory>,
+    /// Directories that get a large file, and their times after it.
+    with_large: Vec<Dir>,
+    pub(super) counts: TreeCounts,
+    hasher: std::hash::RandomState,
+}
+
+impl<'a, 'w> Sink<'a, 'w> {
+    fn new(
+        writer: &'a TreeWriter,
+        options: &'a TreeOptions,
+        shared: &'a Shared<'w>,
+        transfer: &'a Transfer,
+        events: Option<&'a TreeEvents>,
+    ) -> Self {
+        Self {
+            writer,
+            options,
+            shared,
+            transfer,
+            events,
+            choice: TreeChoice::default(),
+            has_begun: false,
+            open: OpenDirs::new(),
+            levels: Vec::new(),
+            has_top: false,
+            is_finished: false,
+            wanted: VecDeque::new(),
+            inline: None,
+            wanted_cost: 0,
+            content: Vec::new(),
+            run: None,
+            links: SinkLinks::new(),
+            with_large: Vec::new(),
+            counts: TreeCounts::default(),
+            hasher: std::hash::RandomState::new(),
+        }
+    }
+
+    fn run(&mut self, incoming: &mut RecordReader<'_>, ended: &mut bool) -> Result<TreeCounts> {
+        if let Some(choice) = self.options.choice.clone() {
+            self.tell(choice)?;
+        }
+        let mut check = StreamCheck::default();
+        loop {
+            while let Some(record) = incoming.next()? {
+                match record {
+                    Incoming::Data(mut bytes) => {
+                        while !bytes.is_empty() {
+                            let (message, rest) = read_message(bytes)?;
+                            check.message(&bytes[..bytes.len() - rest.len()], &message);
+                            self.take(message)?;
+                            bytes = rest;
+                        }
+                    }
+                    Incoming::End(end) => {
+                        *ended = true;
+                        check.finish(&end)?;
+                        if !self.is_finished {
+                            return Err(broken("a tree without its end"));
+                        }
+                        return self.finish();
+                    }
+                    Incoming::Abort(reason) => {
+                        *ended = true;
+                        return Err(Error::PeerAborted(reason));
+                    }
+                }
+                self.check_cancel()?;
+            }
+            self.flush_answers()?;
+            self.shared.out().flush()?;
+            self.check_cancel()?;
+            incoming.fill()?;
+        }
+    }
+
+    fn check_cancel(&self) -> Result<()> {
+        if self.transfer.is_cancelled() { Err(Error::Aborted) } else { Ok(()) }
+    }
+
+    /// The client's choice: kept, and told to a server.
+    fn tell(&mut self, choice: TreeChoice) -> Result<()> {
+        for rule in choice.filter.rules() {
+            let (is_include, pattern) = (rule.is_include(), rule.text());
+            self.send(&Message::Rule { is_include, pattern })?;
+        }
+        for path in choice.chosen.iter().flat_map(e2eeftp_core::tree::ChosenPaths::paths) {
+            self.send(&Message::Chosen(path))?;
+        }
+        self.send(&Message::Begin)?;
+        self.choice = choice;
+        self.has_begun = true;
+        Ok(())
+    }
+
+    fn send(&self, message: &Message<'_>) -> Result<()> {
+        self.shared.out().message(message)
+    }
+
+    fn answer(&mut self, is_wanted: bool) -> Result<()> {
+        match &mut self.run {
+            Some((wanted, count)) if *wanted == is_wanted => *count += 1,
+            _ => {
+                self.flush_answers()?;
+                self.run = Some((is_wanted, 1));
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_answers(&mut self) -> Result<()> {
+        match self.run.take() {
+            Some((true, count)) => self.send(&Message::Answer(Answer::Want(count))),
+            Some((false, count)) => self.send(&Message::Answer(Answer::Skip(count))),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, message: Message<'_>) -> Result<()> {
+        match message {
+            Message::Rule { is_include, pattern } if !self.has_begun => {
+                Ok(self.choice.filter.push(is_include, pattern)?)
+            }
+            Message::Begin if !self.has_begun => {
+                self.has_begun = true;
+                Ok(())
+            }
+            _ if !self.has_begun || self.is_finished => Err(broken("a message at the wrong time")),
+            Message::Content(content) => self.content(content, None),
+            Message::ContentEnd(content, root) => self.content(content, Some(root)),
+            Message::ContentFailed => self.content_failed(),
+            _ if self.inline.is_some() => Err(broken("a content that does not follow")),
+            Message::Enter { name, modified, mode } => self.enter(name, modified, mode),
+            Message::Leave { is_complete } => self.leave(is_complete),
+            Message::File(entry) => self.file(&entry),
+            Message::Symlink { name, target, modified } => self.symlink(name, target, modified),
+            Message::Failure(Report { path, code, text }) => {
+                self.counts.failed += 1;
+                if let Some(events) = self.events {
+                    events.failure(self.transfer, path, code, text);
+                }
+                Ok(())
+            }
+            Message::Finished
+                if self.levels.is_empty() && self.has_top && self.wanted.is_empty() =>
+            {
+                self.is_finished = true;
+                Ok(())
+            }
+            _ => Err(broken("a message that a source does not send here")),
+        }
+    }
+
+    /// Reports a failure to this side's caller, or to the peer where that is the client.
+    pub(super) fn fail(&mut self, path: &[u8], error: &vfs::Error) -> Result<()> {
+        self.counts.failed += 1;
+        let text = error.to_string();
+        if let Some(events) = self.events {
+            events.failure(self.transfer, path, error.code(), &text);
+        } else {
+            let report = Report { path, code: error.code(), text: &text };
+            self.send(&Message::Failure(report))?;
+        }
+        Ok(())
+    }
+
+    /// Counts and tells a name that was removed.
+    pub(super) fn removed(&mut self, path: &[u8]) -> Result<()> {
+        self.counts.deleted += 1;
+        match self.events {
+            Some(events) => events.deleted(self.transfer, path),
+            None => self.send(&Message::Deleted(path))?,
+        }
+        self.check_cancel()
+    }
+
+    fn current(&self) -> Result<Dir> {
+        self.levels.last().cloned().ok_or_else(|| broken("an entry outside of the tree"))
+    }
+
+    /// The open directory; `None` for one that a dry run did not make.
+    pub(super) fn handle(&mut self, directory: &Dir) -> vfs::Result<Option<Rc<TreeDir>>> {
+        self.open.get(directory, |path, identity| self.writer.reopen(path, identity))
+    }
+
+    fn enter(&mut self, name: &[u8], modified: TreeTime, mode: u32) -> Result<()> {
+        if name.is_empty() == self.has_top {
+            return Err(broken("a directory in the wrong place"));
+        }
+        let (path, depth, entered) = if name.is_empty() {
+            self.has_top = true;
+            (Vec::new(), 0, self.writer.top())
+        } else {
+            let above = self.current()?;
+            let path = above.child_path(name);
+            self.remember(&above, name);
+            let entered = self.enter_child(&above, name, path.len());
+            (path, above.depth + 1, entered)
+        };
+        let (directory, is_new, failure) = match entered {
+            Ok(entered) => (entered.directory, entered.is_new, None),
+            Err(error) => (None, false, Some(error)),
+        };
+        let above_failed = self.levels.last().is_some_and(|above| above.state.is_failed);
+        if let Some(error) = failure.as_ref().filter(|_| !above_failed) {
+            self.fail(&path, error)?;
+        }
+        if is_new && failure.is_none() {
+            self.counts.directories += 1;
+        }
+        self.flush_answers()?;
+        self.send(&Message::Answer(match failure {
+            Some(_) => Answer::DirectoryFailed,
+            // Who may not look has nothing to compare with, whatever is there.
+            None if is_new || !self.writer.may_compare() => Answer::DirectoryNew,
+            None => Answer::DirectoryOld,
+        }))?;
+        let state = Directory {
+            is_new,
+            is_failed: failure.is_some(),
+            mode,
+            modified,
+            due: Cell::new(0),
+            is_left: Cell::new(false),
+            names: RefCell::default(),
+        };
+        let node = self.open.add(path, depth, directory, state);
+        self.levels.push(node);
+        Ok(())
+    }
+
+    fn enter_child(
+        &mut self,
+        above: &Dir,
+        name: &[u8],
+        path_len: usize,
+    ) -> vfs::Result<vfs::Entered> {
+        if above.state.is_failed {
+            return Err(vfs::Error::new(ErrorKind::NotFound, "mkdir"));
+        }
+        if path_len > MAX_PATH_LEN {
+            return Err(vfs::Error::new(ErrorKind::BadPath, "mkdir"));
+        }
+        let handle = self.handle(above)?;
+        self.writer.enter(handle.as_deref(), name)
+    }
+
+    fn leave(&mut self, is_complete: bool) -> Result<()> {
+        let directory = self.levels.pop().ok_or_else(|| broken("a way up from the top"))?;
+        let state = &directory.state;
+        if is_complete && self.writer.deletes() && !state.is_new && !state.is_failed {
+            let names = state.names.take();
+            if let Err(error) = self.remove_others(&directory, &names) {
+                match error {
+                    Error::Vfs(error) => self.fail(&directory.path, &error)?,
+                    error => return Err(error),
+                }
+            }
+        }
+        state.names.take();
+        state.is_left.set(true);
+        self.finish_directory(&directory)
+    }
+
+    fn remove_others(&mut self, directory: &Dir, names: &HashSet<u64>) -> Result<()> {
+        let Some(handle) = self.handle(directory)? else { return Ok(()) };
+        let hasher = self.hasher.clone();
+        let is_known = move |name: &[u8]| names.contains(&hash(&hasher, name));
+        Removal { sink: self }.run(&handle, &directory.path, &is_known)
+    }
+
+    fn remember(&self, directory: &Dir, name: &[u8]) {
+        if self.writer.deletes() && !directory.state.is_new {
+            directory.state.names.borrow_mut().insert(hash(&self.hasher, name));
+        }
+    }
+
+    /// Gives a directory its attributes once nothing more comes into it.
+    pub(super) fn finish_directory(&mut self, directory: &Dir) -> Result<()> {
+        let state = &directory.state;
+        if state.is_failed || !state.is_left.get() || state.due.get() > 0 {
+            return Ok(());
+        }
+        let result = self.handle(directory).and_then(|handle| {
+            let Some(handle) = handle else { return Ok(()) };
+            let (mode, modified) = self.attributes(state.mode, state.modified);
+            self.writer.finish_directory(&handle, state.is_new, mode, modified)
+        });
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(&directory.path, &error),
+        }
+    }
+
+    fn attributes(&self, mode: u32, modified: TreeTime) -> (Option<u32>, Option<(i64, u32)>) {
+        if self.options.preserve {
+            (Some(mode), Some((modified.seconds, modified.nanoseconds)))
+        } else {
+            (None, None)
+        }
+    }
+
+    fn symlink(&mut self, name: &[u8], target: &[u8], modified: TreeTime) -> Result<()> {
+        let directory = self.current()?;
+        self.remember(&directory, name);
+        if directory.state.is_failed {
+            return Ok(());
+        }
+        let made = self.handle(&directory).and_then(|handle| {
+            let (_, modified) = self.attributes(0, modified);
+            let depth = directory.depth;
+            self.writer.symlink(handle.as_deref(), name, target, depth, modified)
+        });
+        match made {
+            Ok(made) => {
+                self.counts.links += u64::from(made);
+                Ok(())
+            }
+            Err(error) => self.fail(&directory.child_path(name), &error),
+        }
+    }
+
+    fn file(&mut self, entry: &FileEntry<'_>) -> Result<()> {
+        let directory = self.current()?;
+        self.remember(&directory, entry.name);
+        if let Some((number, false)) = entry.link {
+            return self.further_name(number, &directory, entry.name);
+        }
+        if let Some(events) = self.events {
+            events.found(entry.size);
+        }
+        let decision = self.decide(&directory, entry);
+        let is_wanted = match decision {
+            Ok(is_wanted) => is_wanted,
+            Err(Error::Vfs(error)) => {
+                if !directory.state.is_failed {
+                    self.fail(&directory.child_path(entry.name), &error)?;
+                }
+                self.first_name(entry, &directory, None)?;
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        if entry.is_inline {
+            self.inline = Some(self.wanted(&directory, entry, !is_wanted, false));
+            return Ok(());
+        }
+        if is_wanted && self.options.dry_run {
+            self.moved(&directory, entry.name, entry.size);
+            self.first_name(entry, &directory, None)?;
+            return self.answer(true);
+        }
+        if is_wanted && entry.is_large {
+            self.want_large(&directory, entry);
+            // Where this side is the client it fetches the file itself.
+            return self.answer(self.events.is_none());
+        }
+        if is_wanted {
+            self.wanted_cost += cost_of(directory.path.len() + entry.name.len());
+            if self.wanted_cost > MAX_SINK_COST {
+                return Err(broken("more entries under way than allowed"));
+            }
+            let wanted = self.wanted(&directory, entry, false, true);
+            self.wanted.push_back(wanted);
+        }
+        self.answer(is_wanted)
+    }
+
+    fn wanted(
+        &mut self,
+        directory: &Dir,
+        entry: &FileEntry<'_>,
+        is_dropped: bool,
+        was_asked: bool,
+    ) -> Wanted {
+        directory.state.due.set(directory.state.due.get() + 1);
+        let link = entry.link.map(|(number, _)| number).filter(|_| !is_dropped);
+        let link = link.filter(|_| self.links.has_room());
+        if let Some(number) = link {
+            self.links.expect(number, None);
+        }
+        Wanted {
+            directory: Rc::clone(directory),
+            name: entry.name.to_vec(),
+            size: entry.size,
+            mode: entry.mode,
+            modified: entry.modified,
+            link,
+            was_asked,
+            is_dropped,
+        }
+    }
+
+    fn want_large(&mut self, directory: &Dir, entry: &FileEntry<'_>) {
+        directory.state.due.set(directory.state.due.get() + 1);
+        let is_noted = self.with_large.last().is_some_and(|last| Rc::ptr_eq(last, directory));
+        if !is_noted {
+            self.with_large.push(Rc::clone(directory));
+        }
+        if let Some((number, _)) = entry.link
+            && self.links.has_room()
+        {
+            let (directory, name) = (Rc::clone(directory), entry.name.to_vec());
+            self.links.expect(number, Some(Name { directory, name }));
+        }
+        if let Some(events) = self.events {
+            events.large(self.transfer, directory.child_path(entry.name), entry.size);
+        }
+    }
+
+    fn moved(&mut self, directory: &Dir, name: &[u8], size: u64) {
+        self.counts.files += 1;
+        self.counts.bytes += size;
+        if let Some(events) = self.events {
+            events.moved(self.transfer, || directory.child_path(name), size);
+        }
+    }
+
+    /// Whether the content of a file is wanted.
+    fn decide(&mut self, directory: &Dir, entry: &FileEntry<'_>) -> Result<bool> {
+        if directory.state.is_failed {
+            return Err(vfs::Error::new(ErrorKind::NotFound, "store").into());
+        }
+        self.writer.check_file(entry.name, entry.size)?;
+        if directory.state.is_new || !self.writer.may_compare() {
+            return Ok(true);
+        }
+        let handle = self.handle(directory)?;
+        let Some(there) = self.writer.look(handle.as_deref(), entry.name)? else { return Ok(true) };
+        let Some(handle) = handle else { return Ok(true) };
+        match there.file_type {
+            FileType::File => {}
+            FileType::Symlink if self.writer.replaces() => return Ok(true),
+            other => {
+                let kind = match other {
+                    FileType::Directory => ErrorKind::IsDirectory,
+                    FileType::Symlink => ErrorKind::Exists,
+                    _ => ErrorKind::NotRegular,
+                };
+                self.writer.clear(&handle, entry.name, vfs::Error::new(kind, "store"))?;
+                self.removed(&directory.child_path(entry.name))?;
+                return Ok(true);
+            }
+        }
+        if !self.is_same(&handle, entry, &there)? {
+            return if self.writer.replaces() {
+                Ok(true)
+            } else {
+                Err(vfs::Error::new(ErrorKind::Exists, "store").into())
+            };
+        }
+        let (mode, modified) = self.attributes(entry.mode, entry.modified);
+        let mode = mode.filter(|mode| mode & 0o777 != there.mode & 0o777);
+        let modified = modified.filter(|modified| *modified != there.modified);
+        if mode.is_some() || modified.is_some() {
+            self.writer.set_attributes(&handle, entry.name, mode, modified)?;
+        }
+        self.counts.skipped += 1;
+        if let Some(events) = self.events {
+            events.skipped(1);
+        }
+        self.first_name(entry, directory, Some(there.identity))?;
+        Ok(false)
+    }
+
+    /// Whether what is there is what the source has.
+    fn is_same(
+        &mut self,
+        handle: &TreeDir,
+        entry: &FileEntry<'_>,
+        there: &TreeStat,
+    ) -> Result<bool> {
+        if there.size != entry.size {
+            return Ok(false);
+        }
+        let Some(root) = entry.root else {
+            return Ok(there.modified == (entry.modified.seconds, entry.modified.nanoseconds));
+        };
+        let file = self.writer.open_file(handle, entry.name)?;
+        let mut hasher = RootHasher::new();
+        let mut piece = vec![0; COMPARE_LEN];
+        let mut offset = 0;
+        while offset < entry.size {
+            self.check_cancel()?;
+            let left = usize::try_from(entry.size - offset).unwrap_or(COMPARE_LEN);
+            let part = &mut piece[..left.min(COMPARE_LEN)];
+            file.read_exactly(part, offset)?;
+            hasher.update(part);
+            offset += part.len() as u64;
+        }
+        Ok(hasher.finalize() == root)
+    }
+
+    fn content(&mut self, bytes: &[u8], root: Option<[u8; 32]>) -> Result<()> {
+        let due = self.inline.as_ref().or(self.wanted.front());
+        let due = due.ok_or_else(|| broken("a content that nobody wants"))?;
+        let len = self.content.len() + bytes.len();
+        if len as u64 > due.size.min(SMALL_MAX_LEN) {
+            return Err(broken("a content longer than announced"));
+        }
+        let Some(root) = root else {
+            self.content.extend_from_slice(bytes);
+            return Ok(());
+        };
+        let mut whole = std::mem::take(&mut self.content);
+        let content = if whole.is_empty() {
+            bytes
+        } else {
+            whole.extend_from_slice(bytes);
+            &whole[..]
+        };
+        let wanted = self.next_due()?;
+        let result = self.store(&wanted, content, root);
+        whole.clear();
+        self.content = whole;
+        self.settle(&wanted, result)
+    }
+
+    fn next_due(&mut self) -> Result<Wanted> {
+        if let Some(inline) = self.inline.take() {
+            return Ok(inline);
+        }
+        let wanted = self.wanted.pop_front().ok_or_else(|| broken("a content for nothing"))?;
+        if wanted.was_asked {
+            self.wanted_cost -= cost_of(wanted.directory.path.len() + wanted.name.len());
+        }
+        Ok(wanted)
+    }
+
+    fn store(&mut self, wanted: &Wanted, content: &[u8], root: [u8; 32]) -> vfs::Result<()> {
+        if wanted.is_dropped {
+            return Ok(());
+        }
+        if content.len() as u64 != wanted.size {
+            return Err(vfs::Error::new(ErrorKind::SourceChanged, "store"));
+        }
+        let mut hasher = RootHasher::new();
+        hasher.update(content);
+        if hasher.finalize() != root {
+            return Err(vfs::Error::new(ErrorKind::SourceChanged, "verify"));
+        }
+        let Some(handle) = self.handle(&wanted.directory)? else {
+            return Err(vfs::Error::new(ErrorKind::NotFound, "store"));
+        };
+        let (mode, modified) = self.attributes(wanted.mode, wanted.modified);
+        self.writer.store(&handle, &wanted.name, content, mode, modified)
+    }
+
+    /// After a content: counts, and further names that have waited.
+    fn settle(&mut self, wanted: &Wanted, result: vfs::Result<()>) -> Result<()> {
+        let directory = &wanted.directory;
+        let is_stored = result.is_ok() && !wanted.is_dropped;
+        match result {
+            Ok(()) if is_stored => {
+                self.transfer.add(wanted.size);
+                self.moved(directory, &wanted.name, wanted.size);
+            }
+            Ok(()) => {}
+            Err(error) => self.fail(&directory.child_path(&wanted.name), &error)?,
+        }
+        if let Some(number) = wanted.link {
+            let identity = if is_stored { self.identity(directory, &wanted.name) } else { None };
+            self.settle_first(number, directory, &wanted.name, identity)?;
+        }
+        directory.state.due.set(directory.state.due.get() - 1);
+        self.finish_directory(directory)
+    }
+
+    fn content_failed(&mut self) -> Result<()> {
+        // The source has told, or tells, why.
+        self.content.clear();
+        let mut wanted = self.next_due()?;
+        wanted.is_dropped = true;
+        self.settle(&wanted, Ok(()))
+    }
+
+    /// Everything was received: what waited for large files, the disk, and the last word.
+    fn finish(&mut self) -> Result<TreeCounts> {
+        self.flush_answers()?;
+        self.shared.out().flush()?;
+        while self.events.is_some_and(TreeEvents::has_open_larges) {
+            self.check_cancel()?;
+            std::thread::sleep(TICK);
+        }
+        self.transfer.set_phase(Phase::Finishing);
+        self.late_links()?;
+        for directory in std::mem::take(&mut self.with_large) {
+            directory.state.due.set(0);
+            self.finish_directory(&directory)?;
+        }
+        self.writer.sync(self.options.durability)?;
+        let mut out = self.shared.out();
+        out.message(&Message::Counts(self.counts))?;
+        out.end()?;
+        Ok(self.counts)
+    }
+}
+
+fn hash(hasher: &std::hash::RandomState, name: &[u8]) -> u64 {
+    use std::hash::BuildHasher;
+    hasher.hash_one(name)
+}
