@@ -11,6 +11,7 @@ export type { ConnectOptions, UnknownServer } from './e2eeftp/client/connect.js'
 export type { RotatedServer } from './e2eeftp/client/follow-rotation.js';
 export { Client } from './e2eeftp/client/client.js';
 export type { OfferedCommand, SignalOptions } from './e2eeftp/client/client.js';
+export type { BenchOptions, BenchResult } from './e2eeftp/client/bench.js';
 export type { CallOptions, CallReply } from './e2eeftp/client/call.js';
 export type { RequestArgs } from './e2eeftp/client/channel.js';
 export type { CopyOptions, CopyResult, MoveOptions } from './e2eeftp/client/copy.js';
@@ -23,6 +24,10 @@ export type { StandardInputOptions, StandardOutputOptions } from './e2eeftp/clie
 export type { Compression } from './e2eeftp/compression.js';
 export { RemoteReadStream, RemoteWriteStream } from './e2eeftp/client/streams.js';
 export type { ReadStreamOptions, WriteStreamOptions } from './e2eeftp/client/streams.js';
+export { limitingFactor } from './e2eeftp/client/limiting-factor.js';
+export type { Limit, LimitingFactor, TransferFigures } from './e2eeftp/client/limiting-factor.js';
+export type { TransferStats } from './e2eeftp/client/measured.js';
+export type { ConnectionStats, SideStats, StageSeconds } from './e2eeftp/transfer-stats.js';
 export { verifyReceipt } from './e2eeftp/client/verify-receipt.js';
 export type { VerifyReceiptOptions } from './e2eeftp/client/verify-receipt.js';
 export { readReceipt } from './e2eeftp/receipt.js';
@@ -117,6 +122,7 @@ export type { ServerData, ServerDataPaths } from './identity/server-data.js';
 export { resolveServerKey } from './identity/server-pin.js';
 
 export type { ByteCount } from './storage/byte-count.js';
+export { hasAesHardware } from './native.js';
 export { displayName } from './storage/display-name.js';
 export { completeGrant, fullGrant, readOnlyGrant } from './storage/grant.js';
 export type { GivenGrant, Grant, Permission } from './storage/grant.js';
@@ -136,4 +142,5 @@ export type {
   CliReceiptEvent,
   CliResultEvent,
   CliStartEvent,
+  CliStatsEvent,
 } from './cli/events.js';

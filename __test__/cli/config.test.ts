@@ -86,10 +86,12 @@ function sample(setting: Setting): { setting: Setting; text: string; literal: st
       : type.isSwitch === true
         ? String(setting.default !== true)
         : isText
-          ? 'x'
+          ? key.endsWith('-rate')
+            ? '2M'
+            : 'x'
           : '2');
   const whole = type.completes === undefined ? text : `/${text}`;
-  const value: unknown = type.isList === true ? [whole] : isText ? whole : JSON.parse(whole);
+  const value: unknown = type.isList === true ? [whole] : isText ? type.parse(whole) : JSON.parse(whole);
   const option = `--${key}`;
   const flag =
     type.countsTo !== undefined

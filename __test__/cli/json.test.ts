@@ -22,6 +22,16 @@ const one =
   (value) =>
     choices.includes(value);
 
+/** Figures of one side: numbers, and a name for each connection. */
+function sideStats(value: unknown): boolean {
+  if (!object(value)) return false;
+  const { stages, connections } = value as { stages: unknown; connections: unknown };
+  if (!object(stages) || !Array.isArray(connections)) return false;
+  const figures = (one_: object): boolean =>
+    Object.entries(one_).every(([name, figure]) => (name === 'congestionControl' ? text(figure) : amount(figure)));
+  return figures(stages as object) && connections.every((each) => object(each) && figures(each as object));
+}
+
 /** One check for every field of every type: the compiler sees to it that none is missing or unknown. */
 const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, { type: T }>, 'type'>, Check> } = {
   start: { v: one(1), time, operation: one('send', 'get', 'sync'), files: count, dryRun: flag },
@@ -46,6 +56,18 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     seconds: amount,
     root: orNull(root),
     verified: flag,
+  },
+  stats: {
+    v: one(1),
+    time,
+    file: text,
+    direction: one('up', 'down'),
+    bytes: count,
+    seconds: amount,
+    local: (value) => sideStats(value),
+    peer: orNull((value) => sideStats(value)),
+    limitedBy: text,
+    advice: text,
   },
   resume: { v: one(1), time, file: text, resumedBytes: count },
   retry: {

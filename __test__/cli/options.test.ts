@@ -120,6 +120,16 @@ test('transfer options', (t) => {
   t.true(transfer(['-p']).preserve);
   t.true(transfer(['-n']).dryRun);
   t.is(transfer(['--progress', 'none']).progress, 'none');
+  t.is(transfer(['--durability', 'dir']).moving.durability, 'directory');
+  t.true(transfer(['--stats']).moving.stats);
+  for (const [rate, bytes] of [
+    ['1024', 1024],
+    ['1k', 1024],
+    ['2.5M', 2_621_440],
+    ['1G', 1024 ** 3],
+  ] as const) {
+    t.is(transfer(['--limit-rate', rate]).moving.limitRate, bytes);
+  }
   t.false(transfer(['--no-resume']).moving.resume);
   t.is(transfer(['-j', '3']).moving.connections, 3);
   t.is(transfer(['--reconnect', '1.5']).moving.reconnectMs, 1500);
@@ -132,6 +142,8 @@ test('transfer options', (t) => {
     ['--overwrite', '--rename'],
     ['--no-clobber', '--overwrite'],
     ['--progress', 'x'],
+    ['--durability', 'directory'],
+    ...['0', '1023', '-1M', '1.M', 'M', '1MB', '1e9', '9999T', ''].map((rate) => ['--limit-rate', rate]),
     ['--delta', 'x'],
     ['-j', '0'],
     ['-j', '17'],
@@ -140,7 +152,7 @@ test('transfer options', (t) => {
 });
 
 test('options of features that are not there are not accepted', (t) => {
-  for (const word of ['--limit-rate=1M']) {
+  for (const word of ['--sftp=x']) {
     t.throws(() => transfer([word]), { instanceOf: CommanderError }, word);
   }
 });

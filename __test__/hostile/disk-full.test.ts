@@ -23,11 +23,13 @@ async function full(t: ExecutionContext): Promise<Sandbox> {
 test('at the server', async (t) => {
   const box = await full(t);
   mountSmall(t, box.path('files'), 'size=4m');
-  const server = await box.ready();
+  const server = await box.ready([], ['--space-timeout', '0']);
   const old = randomFile(box, 'files/target', MIB);
   const room = free(box.path('files'));
   for (let turn = 0; turn < 3; turn += 1) {
-    assertError(t, await box.run(['send', 'big', '127.0.0.1:target', ...server.at]), 9, 'NO_SPACE');
+    const refused = await box.run(['send', 'big', '127.0.0.1:target', ...server.at]);
+    assertError(t, refused, 9, 'NO_SPACE');
+    t.regex(refused.stderr, new RegExp(`${8 * MIB} bytes needed, ${room} available`));
     assertError(
       t,
       await box.run(['send', '-', '127.0.0.1:target', ...server.at], { input: box.bytes('big') }),

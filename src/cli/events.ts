@@ -7,6 +7,8 @@
  * The prose form of this schema is `docs/CLI.md`.
  */
 
+import type { SideStats } from '../index.js';
+
 /** Fields of every event. */
 export interface CliEventBase {
   v: 1;
@@ -27,7 +29,7 @@ export interface CliStartEvent extends CliEventBase {
 /** A file entered another phase. */
 export interface CliPhaseEvent extends CliEventBase {
   type: 'phase';
-  /** `connecting`, `waiting`, `moving`, `finishing`, `done`; further words may come. */
+  /** `connecting`, `waiting`, `moving`, `waiting-for-space`, `finishing`, `done`; further words may come. */
   phase: string;
   /** The source as it was given; `null` while no file is concerned. */
   file: string | null;
@@ -64,6 +66,23 @@ export interface CliFileEvent extends CliEventBase {
   root: string | null;
   /** True when both ends computed the same root. */
   verified: boolean;
+}
+
+/** Where the time of a file went, with `--stats`; follows its `file`. Times are seconds. */
+export interface CliStatsEvent extends CliEventBase {
+  type: 'stats';
+  file: string;
+  direction: 'up' | 'down';
+  bytes: number;
+  seconds: number;
+  /** What was measured on this side. */
+  local: SideStats;
+  /** What the server has measured; `null` when it does not tell. */
+  peer: SideStats | null;
+  /** What it waited for most: one word of `docs/CLI.md`. */
+  limitedBy: string;
+  /** One sentence: what limits it and what to change. */
+  advice: string;
 }
 
 /** A part of the file need not travel: an earlier run has left it, or it is the same in the file of that name. */
@@ -180,6 +199,7 @@ export type CliEvent =
   | CliPhaseEvent
   | CliProgressEvent
   | CliFileEvent
+  | CliStatsEvent
   | CliResumeEvent
   | CliRetryEvent
   | CliCompleteEvent

@@ -62,6 +62,12 @@ export function timeLimits(
   return { timeoutMs: limit, stallTimeoutMs: limit, replyTimeoutMs: limit };
 }
 
+/** How long a full disk here is waited for; only some verbs write files here. */
+function spaceLimit({ settings }: CliContext): Pick<ConnectOptions, 'spaceTimeoutMs'> {
+  const { value } = settings.get('space-timeout');
+  return typeof value === 'number' ? { spaceTimeoutMs: Math.ceil(value * 1000) } : {};
+}
+
 /** Says that a known server has a new key, which its old key has vouched for. */
 function tellRotation({ output }: CliContext, { host, port, oldKey, key, sequence }: RotatedServer): void {
   const name = serverName(host, port);
@@ -97,6 +103,7 @@ async function openClient(context: CliContext, peer: PeerAddress): Promise<Clien
     hashKnownServers: globals.hashKnownServers,
     ...(globals.serverKey === undefined ? {} : { serverKey: globals.serverKey }),
     ...timeLimits(globals.timeout),
+    ...spaceLimit(context),
     abortGraceMs: PEER_GRACE_MS,
     onRotatedServer: (server) => tellRotation(context, server),
     onUnknownServer: (server) => confirmServerKey(context, server),

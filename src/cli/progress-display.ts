@@ -3,6 +3,7 @@ import { displayName, type Progress } from '../index.js';
 import cliProgress from 'cli-progress';
 import { formatBytes, formatDuration, formatRate } from './human-units.js';
 import type { Output } from './output.js';
+import { busiestStage } from './stats-text.js';
 import type { ProgressMode } from './transfer-options.js';
 
 /** Shows the progress of one file after the other. */
@@ -71,11 +72,14 @@ export function describeProgress(progress: Progress): string {
     total === null
       ? [formatBytes(transferred)]
       : [`${percentage(transferred, total)} %`, `${formatBytes(transferred)} of ${formatBytes(total)}`];
-  if (phase !== 'moving') parts.push(phase);
+  if (phase === 'waiting-for-space') parts.push('the disk is full: waiting for room');
+  else if (phase !== 'moving') parts.push(phase);
   else {
     parts.push(formatRate(rate));
     if (etaSeconds !== null) parts.push(`${formatDuration(etaSeconds)} left`);
   }
+  const stage = progress.stats === undefined ? '' : busiestStage(progress.stats);
+  if (stage !== '') parts.push(stage);
   return parts.join('  ');
 }
 
@@ -88,6 +92,7 @@ class LineDisplay implements ProgressDisplay {
   readonly #output: Output;
   #file = '';
   #next = 0;
+  #waits = false;
 
   constructor(output: Output) {
     this.#output = output;
@@ -100,6 +105,10 @@ class LineDisplay implements ProgressDisplay {
 
   update(progress: Progress): void {
     const now = Date.now();
+    const waits = progress.phase === 'waiting-for-space';
+    // Not after five seconds only: somebody has to do something.
+    if (waits && !this.#waits) this.#next = now;
+    this.#waits = waits;
     if (now < this.#next || progress.phase === 'done') return;
     this.#next = now + LINE_INTERVAL_MS;
     this.#output.error(`${this.#file}: ${describeProgress(progress)}`);

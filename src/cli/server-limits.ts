@@ -8,11 +8,13 @@ const COUNTS = [
   'maxTransfers',
   'handshakesPerSecond',
   'handshakeBurst',
+  'limitRate',
 ] as const satisfies readonly (keyof ServerOptions)[];
 const TIMES = {
   handshakeTimeout: 'handshakeTimeoutMs',
   idleTimeout: 'idleTimeoutMs',
   proofTimeout: 'proofTimeoutMs',
+  spaceTimeout: 'spaceTimeoutMs',
   stallTimeout: 'stallTimeoutMs',
 } as const;
 

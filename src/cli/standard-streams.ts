@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   type Client,
   type Compression,
+  type Durability,
   E2eeftpError,
   type OnProgress,
   type Overwrite,
@@ -11,12 +12,55 @@ import {
   type TransferResult,
 } from '../index.js';
 import { EXIT } from './exit-code.js';
+import type { TransferOptions } from './transfer-options.js';
 
 /** Options of both directions. */
 export interface StreamTransferOptions {
   compress: Compression;
   onProgress: OnProgress;
   signal: AbortSignal;
+  /** Bytes a second. */
+  limitRate?: number;
+  /** Measure where the time goes. */
+  stats?: boolean;
+}
+
+/** The limit of a transfer. */
+export function limitedTo({ limitRate }: Pick<StreamTransferOptions, 'limitRate'>): { limitRate?: number } {
+  return limitRate === undefined ? {} : { limitRate };
+}
+
+/** What of a transfer's options is about pace and figures. */
+export function pace(options: TransferOptions['moving']): Pick<StreamTransferOptions, 'limitRate' | 'stats'> {
+  return { ...limitedTo(options), ...(options.stats === true ? { stats: true } : {}) };
+}
+
+/** Lets pieces pass no faster than a rate; what was waited too long for is made up for by a tenth of a second. */
+class Throttle extends Transform {
+  readonly #rate: number;
+  #paidAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(rate: number) {
+    super();
+    this.#rate = rate;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    const now = performance.now();
+    this.#paidAt = Math.max(this.#paidAt, now - 100) + (chunk.length / this.#rate) * 1000;
+    this.#timer = setTimeout(() => callback(null, chunk), Math.max(0, this.#paidAt - now));
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    callback(error);
+  }
+}
+
+/** The throttle, where there is a limit. */
+function throttles(limitRate: number | undefined): Transform[] {
+  return limitRate === undefined ? [] : [new Throttle(limitRate)];
 }
 
 /** Counts the bytes that pass; a progress reporter reads it as it reads a native transfer. */
@@ -74,14 +118,14 @@ function orBrokenPipe(error: unknown): never {
 export async function sendStandardInput(
   client: Client,
   path: string,
-  options: StreamTransferOptions & { overwrite: Overwrite },
+  options: StreamTransferOptions & { overwrite: Overwrite; durability?: Durability },
 ): Promise<TransferResult> {
-  const { overwrite, compress, signal, onProgress } = options;
-  if (process.platform !== 'win32') return client.sendStandardInput(path, { overwrite, compress, signal, onProgress });
+  const { overwrite, signal } = options;
+  if (process.platform !== 'win32') return client.sendStandardInput(path, options);
   const counter = new ByteCounter(() => null);
   return withProgress(counter, '-', options, async () => {
     const target = client.createWriteStream(path, { overwrite, signal });
-    await pipeline(process.stdin, counter, target, { signal });
+    await pipeline([process.stdin, ...throttles(options.limitRate), counter, target], { signal });
     return target.result;
   });
 }
@@ -92,14 +136,12 @@ export async function getToStandardOutput(
   path: string,
   options: StreamTransferOptions,
 ): Promise<TransferResult> {
-  const { signal, compress, onProgress } = options;
-  if (process.platform !== 'win32') {
-    return client.getToStandardOutput(path, { compress, signal, onProgress }).catch(orBrokenPipe);
-  }
+  const { signal } = options;
+  if (process.platform !== 'win32') return client.getToStandardOutput(path, options).catch(orBrokenPipe);
   const source = client.createReadStream(path, { signal });
   const counter = new ByteCounter(() => source.size);
   return withProgress(counter, path, options, async () => {
-    await pipeline(source, counter, process.stdout, { signal, end: false });
+    await pipeline([source, ...throttles(options.limitRate), counter, process.stdout], { signal, end: false });
     return source.result;
   });
 }

@@ -1,10 +1,18 @@
 /** Moves several files one after the other: progress, one line each, and what it all comes to. */
-import { displayName, E2eeftpError, type ErrorCode, type OnProgress, type Retry } from '../index.js';
+import {
+  displayName,
+  E2eeftpError,
+  type ErrorCode,
+  type OnProgress,
+  type Retry,
+  type TransferStats,
+} from '../index.js';
 import type { CliContext } from './context.js';
 import { EXIT } from './exit-code.js';
 import { formatBytes, formatDuration, formatRate } from './human-units.js';
 import { createProgressDisplay, type ProgressDisplay } from './progress-display.js';
 import { hinted, reportError, toE2eeftpError } from './report-error.js';
+import { describeStats } from './stats-text.js';
 import { describeTree, type TreeMoved } from './tree-transfer.js';
 import type { TransferOptions } from './transfer-options.js';
 
@@ -24,6 +32,8 @@ interface Moved {
   skipped?: boolean;
   /** What is said in place of `verified` when the two ends could not compare roots. */
   unverified?: string;
+  /** With `--stats`. */
+  stats?: TransferStats;
 }
 
 /** What `--dry-run` found out about one file. */
@@ -180,6 +190,19 @@ async function planOne(context: CliContext, job: TransferJob, totals: Totals): P
 
 function tellMoved(context: CliContext, job: TransferJob, moved: Moved): void {
   const { output } = context;
+  tellFile(context, job, moved);
+  const { stats } = moved;
+  if (stats === undefined) return;
+  if (!output.json) {
+    for (const line of describeStats(stats)) output.note(line);
+    return;
+  }
+  const { limit, direction, bytes, seconds, local, peer } = stats;
+  const { factor: limitedBy, sentence: advice } = limit;
+  output.event({ type: 'stats', file: job.source, direction, bytes, seconds, local, peer, limitedBy, advice });
+}
+
+function tellFile({ output }: CliContext, job: TransferJob, moved: Moved): void {
   const { target, bytes, seconds, root, resumedBytes, sentBytes, unverified } = moved;
   const verified = unverified === undefined;
   const { skipped = false } = moved;

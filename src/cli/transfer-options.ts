@@ -1,6 +1,7 @@
 /** The options that `send` and `get` share. */
 import { type Command, Option, type OptionValues } from 'commander';
 import type { Compression, Durability, Skip, TransferOptions as LibraryOptions } from '../index.js';
+import type { CliContext } from './context.js';
 import { addSettings } from './settings/options.js';
 import { settingsOfVerb } from './settings/table.js';
 
@@ -13,8 +14,11 @@ export interface TransferOptions {
   overwrite: 'replace' | 'refuse' | 'rename';
   /** Keep modification time and permission bits. */
   preserve: boolean;
-  /** What the library is told about blocks, connections and their ends. */
-  moving: Pick<LibraryOptions, 'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs'>;
+  /** What the library is told about blocks, connections and their ends, pace and disk. */
+  moving: Pick<
+    LibraryOptions,
+    'resume' | 'delta' | 'skip' | 'connections' | 'reconnectMs' | 'durability' | 'limitRate' | 'stats'
+  >;
   dryRun: boolean;
   progress: ProgressMode;
   compress: Compression;
@@ -55,12 +59,22 @@ function readMoving(options: OptionValues): TransferOptions['moving'] {
     skip: readSkip(options),
     ...(reconnect === undefined ? {} : { reconnectMs: Math.ceil(reconnect * 1000) }),
     ...(connections === undefined ? {} : { connections }),
+    ...durabilityOf(options['durability']),
+    ...(typeof options['limitRate'] === 'number' ? { limitRate: options['limitRate'] } : {}),
+    ...(options['stats'] === true ? { stats: true } : {}),
   };
 }
 
-/** How far files must be on the local disk. */
-export function readDurability(options: OptionValues): Durability {
-  return options['durability'] === 'dir' ? 'directory' : (options['durability'] as 'none' | 'file');
+/** `dir` is `directory` in the library. */
+function durabilityOf(level: unknown): { durability?: Durability } {
+  if (level === undefined) return {};
+  return { durability: level === 'dir' ? 'directory' : (level as Durability) };
+}
+
+/** The options as they are for one server: the file may give a peer a rate of its own. */
+export function forPeer(options: TransferOptions, { settings }: CliContext, host: string): TransferOptions {
+  const { value } = settings.get('limit-rate', host);
+  return typeof value === 'number' ? { ...options, moving: { ...options.moving, limitRate: value } } : options;
 }
 
 /** Reads them back. */

@@ -37,11 +37,12 @@ export async function moveTree(
   context: CliContext,
   client: Client,
   route: TreeRoute,
-  options: TransferOptions & { durability?: GetTreeOptions['durability'] },
+  options: TransferOptions,
   choices: TreeChoices,
   onProgress?: OnProgress,
 ): Promise<TreeMoved> {
-  const { overwrite, preserve, dryRun, durability } = options;
+  const { overwrite, preserve, dryRun, moving } = options;
+  const { durability, limitRate } = moving;
   const tell = new Teller(context, route, dryRun);
   const { paths, ...chosen } = choices;
   const how: GetTreeOptions = {
@@ -52,6 +53,7 @@ export async function moveTree(
     preserve,
     dryRun,
     ...(durability === undefined ? {} : { durability }),
+    ...(limitRate === undefined ? {} : { limitRate }),
     ...(tell.wantsFiles ? { onFile: (file: TreeName) => tell.file(file) } : {}),
     ...(onProgress === undefined ? {} : { onProgress }),
     onDelete: (name) => tell.deleted(name),

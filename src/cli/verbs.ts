@@ -137,6 +137,18 @@ export const VERBS: readonly VerbEntry[] = [
     load: () => import('./verbs/serve.js'),
   },
   {
+    name: 'bench',
+    group: 'Understand:',
+    summary: 'measure the way to a server and both ends, without touching a disk',
+    load: () => import('./verbs/bench.js'),
+  },
+  {
+    name: 'doctor',
+    group: 'Understand:',
+    summary: 'check this machine, and the way to a server',
+    load: () => import('./verbs/doctor.js'),
+  },
+  {
     name: 'config',
     group: 'Configuration:',
     summary: 'check configuration files, and show which settings hold',

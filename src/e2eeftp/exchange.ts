@@ -23,12 +23,13 @@ import type { BodySource } from './command-registry.js';
 import { COMPRESSED } from './compression.js';
 import type { Compression } from './compression.js';
 import { encodeControl } from './control-codec.js';
-import type { ControlValue } from './control-value.js';
+import type { ControlMap, ControlValue } from './control-value.js';
 import type { NameReservations } from './name-reservation.js';
 import type { RunningUploads } from './running-uploads.js';
 import type { Peer } from './request-context.js';
 import type { TransferLedger } from './transfer-ledger.js';
 import { STATUS_BODY_FOLLOWS, STATUS_SEND_BODY, STATUS_AT_WORK, AT_WORK_MS } from './status.js';
+import { encodeSideStats, sideStats } from './transfer-stats.js';
 
 /** Most further connections that one transfer is offered. */
 const MAX_LANES = 15;
@@ -81,6 +82,7 @@ export class Exchange {
   readonly #releases: (() => void)[] = [];
   #reader: NativeBodyReader | null = null;
   #bodyAsked = false;
+  #transferred: NativeTransfer | null = null;
   #replyBegun = false;
   #dead = false;
 
@@ -285,6 +287,16 @@ export class Exchange {
     if (reader !== null) await this.#watch(() => reader.stop()).catch(ignoreEndedBody);
   }
 
+  /** Gives up the file body that is under way, if there is one. */
+  cancelTransfer(): void {
+    this.#transferred?.cancel();
+  }
+
+  /** The member `stats` of the final reply: where the time of the file went that moved last. */
+  stats(): { readonly stats?: ControlMap } {
+    return this.#transferred === null ? {} : { stats: encodeSideStats(sideStats(this.#transferred.stats())) };
+  }
+
   /** Whether the session can't be used any more: nothing is to be sent. */
   get isDead(): boolean {
     return this.#dead;
@@ -315,6 +327,7 @@ export class Exchange {
     const { signal } = this.session;
     signal.throwIfAborted();
     const transfer = new NativeTransfer();
+    this.#transferred = transfer;
     const cancel = (): void => transfer.cancel();
     signal.addEventListener('abort', cancel, { once: true });
     try {

@@ -44,7 +44,8 @@ export class Listeners {
    */
   async bind(who: ServerKey, endpoints: readonly Required<Endpoint>[], limits: NativeLimits): Promise<void> {
     const { identity, rotation } = who;
-    const settings = rotation === null ? limits : { ...limits, rotation };
+    const { limitRate: rateLimit = 0 } = limits;
+    const settings = { ...limits, rateLimit, ...(rotation === null ? {} : { rotation }) };
     try {
       for (const { host: name, port } of endpoints) {
         const host = await addressOf(name);

@@ -58,6 +58,8 @@ export interface ServerOptions {
   readonly readOnly?: boolean;
   /** How far a stored file must be on disk before the client is told that it is complete. @default 'file' */
   readonly durability?: Durability;
+  /** The least of it that a client may ask for. @default 'none' */
+  readonly leastDurability?: Durability;
   /** Time from a connection to the answer to its hello, in milliseconds. @default 10_000 */
   readonly handshakeTimeoutMs?: number;
   /**
@@ -84,6 +86,10 @@ export interface ServerOptions {
   readonly handshakeBurst?: number;
   /** Most files that move at a time; more wait. @default the native layer's */
   readonly maxTransfers?: number;
+  /** Most bytes a second that all files together move in each direction; 0 = no limit. @default 0 */
+  readonly limitRate?: number;
+  /** How long an upload waits when the disk is full, in milliseconds; 0 = not at all. @default 600_000 */
+  readonly spaceTimeoutMs?: number;
   /** How long a hook, or a function that decides about a key, may take, in milliseconds; then it denies. @default 30_000 */
   readonly hookTimeoutMs?: number;
   /** @default no log */
@@ -102,6 +108,8 @@ export type NativeLimits = Pick<
   | 'handshakesPerSecond'
   | 'handshakeBurst'
   | 'maxTransfers'
+  | 'limitRate'
+  | 'spaceTimeoutMs'
 >;
 
 /** Options with every default filled in. */
@@ -116,6 +124,7 @@ export interface ResolvedOptions {
   readonly authorizedClients: string | Authorize;
   readonly readOnly: boolean;
   readonly durability: Durability;
+  readonly leastDurability: Durability;
   readonly idleTimeoutMs: number;
   readonly hookTimeoutMs: number;
   readonly limits: NativeLimits;
@@ -136,6 +145,8 @@ const limitNames = [
   'handshakesPerSecond',
   'handshakeBurst',
   'maxTransfers',
+  'limitRate',
+  'spaceTimeoutMs',
 ] as const;
 
 const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
@@ -150,6 +161,7 @@ const names: ReadonlySet<string> = new Set<keyof ServerOptions>([
   'authorizedClients',
   'readOnly',
   'durability',
+  'leastDurability',
   'idleTimeoutMs',
   'hookTimeoutMs',
   'logger',
@@ -170,7 +182,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   for (const name of limitNames) {
     const value = options[name];
     if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 0 || value >= 2 ** 32) throw invalid(name, 'a whole number');
+    const most = name === 'limitRate' ? Number.MAX_SAFE_INTEGER : 2 ** 32 - 1;
+    if (!Number.isSafeInteger(value) || value < 0 || value > most) throw invalid(name, 'a whole number');
     if (name === 'keepAliveMs' && value === 0) throw invalid(name, 'at least 1');
     limits[name] = value;
   }
@@ -182,6 +195,8 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
   }
   const durability = options.durability ?? 'file';
   if (!durabilities.includes(durability)) throw invalid('durability', durabilities.join(', '));
+  const leastDurability = options.leastDurability ?? 'none';
+  if (!durabilities.includes(leastDurability)) throw invalid('leastDurability', durabilities.join(', '));
   return {
     root: options.root ?? paths.files,
     dataDir,
@@ -196,6 +211,7 @@ export function resolveOptions(options: ServerOptions): ResolvedOptions {
     authorizedClients: options.authorizedClients ?? paths.authorizedClients,
     readOnly: options.readOnly ?? false,
     durability,
+    leastDurability,
     idleTimeoutMs,
     hookTimeoutMs,
     limits,

@@ -219,7 +219,7 @@ export class Server extends StorageCommands {
 
   /** Answers SEND. */
   handleSend(context: RequestContext): Promise<CommandReply> {
-    return sendCommand(context, this.#options.durability);
+    return sendCommand(context, this.#options);
   }
 
   /** Answers GET. */

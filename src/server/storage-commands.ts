@@ -1,8 +1,9 @@
 /**
- * The built-in commands that work on the server's storage and move nothing over the connection.
+ * The built-in commands that move no files over the connection.
  */
 import { EventEmitter } from 'node:events';
 import type { CommandReply } from '../e2eeftp/command-registry.js';
+import { benchCommand } from '../e2eeftp/commands/bench.js';
 import { copyCommand } from '../e2eeftp/commands/copy.js';
 import { hashCommand } from '../e2eeftp/commands/hash.js';
 import { mkdirCommand } from '../e2eeftp/commands/mkdir.js';
@@ -35,6 +36,11 @@ export abstract class StorageCommands extends EventEmitter<ServerEvents> {
   /** Answers HASH. */
   handleHash(context: RequestContext): Promise<CommandReply> {
     return hashCommand(context);
+  }
+
+  /** Answers BENCH. */
+  handleBench(context: RequestContext): Promise<CommandReply> {
+    return benchCommand(context);
   }
 
   /** Answers SPACE. */

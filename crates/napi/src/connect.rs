@@ -9,7 +9,7 @@ use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
 
-use crate::error::{IntoThrown, closed, promise};
+use crate::error::{IntoThrown, closed, number, promise};
 use crate::identity::{Holder, NativeIdentity, PublicKeyInfo};
 use crate::rotation::{NativeRotation, steps};
 use crate::session::NativeSession;
@@ -26,6 +26,8 @@ pub struct NativeConnectOptions {
     pub stall_timeout_ms: Option<u32>,
     /// A streamed body whose source is silent says so this often; default 10 s.
     pub keep_alive_ms: Option<u32>,
+    /// A full disk of this side is waited for as long; 0: not at all; default 10 minutes.
+    pub space_timeout_ms: Option<u32>,
 }
 
 /// The limits of a connection; those left out have their defaults.
@@ -39,6 +41,9 @@ pub(crate) fn client_limits(options: &NativeConnectOptions) -> ClientLimits {
     }
     if let Some(ms) = options.keep_alive_ms {
         limits.keep_alive = Duration::from_millis(ms.into());
+    }
+    if let Some(ms) = options.space_timeout_ms {
+        limits.space_timeout = Duration::from_millis(ms.into());
     }
     limits
 }
@@ -54,6 +59,7 @@ pub fn connect(
         let connecting =
             e2eeftp_net::connect(&options.host, options.port, limits).await.or_throw()?;
         Ok(NativeConnecting {
+            server_time: connecting.server_time(),
             server_key: connecting.server_key().clone(),
             rotation: connecting.rotation().cloned(),
             connecting: Mutex::new(Some(connecting)),
@@ -64,6 +70,7 @@ pub fn connect(
 /// A connection to a server that has proved its identity.
 #[napi]
 pub struct NativeConnecting {
+    server_time: u64,
     connecting: Mutex<Option<Connecting>>,
     server_key: PublicKey,
     rotation: Option<RotationChain>,
@@ -105,6 +112,12 @@ impl NativeConnecting {
             };
             Ok(NativeSession { session: session.or_throw()? })
         })
+    }
+
+    /// The server's clock at the handshake, seconds since 1970.
+    #[napi(getter)]
+    pub fn server_time(&self) -> f64 {
+        number(self.server_time)
     }
 
     /// Closes the connection without saying who the client is. Idempotent.

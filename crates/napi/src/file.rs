@@ -61,6 +61,8 @@ pub struct NativeStageOptions {
     pub overwrite: bool,
     /// Create missing directories above.
     pub make_parents: bool,
+    /// Bytes of disk that it will take, where that is known and not `expected_len`.
+    pub needed: Option<f64>,
 }
 
 impl TryFrom<NativeStageOptions> for StageOptions {
@@ -73,6 +75,7 @@ impl TryFrom<NativeStageOptions> for StageOptions {
             overwrite: if options.overwrite { Overwrite::Replace } else { Overwrite::Refuse },
             make_parents: options.make_parents,
             max_len: None,
+            needed: options.needed.map(len).transpose()?,
         })
     }
 }

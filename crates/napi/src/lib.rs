@@ -28,6 +28,7 @@ mod receipt;
 mod rotation;
 mod runtime;
 mod session;
+mod stats;
 mod storage;
 mod streamed;
 mod time;

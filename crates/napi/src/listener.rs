@@ -13,6 +13,7 @@ use napi_derive::napi;
 use crate::error::{IntoThrown, closed, number, promise, thrown};
 use crate::identity::{NativeIdentity, PublicKeyInfo};
 use crate::session::NativeSession;
+use crate::transfer::rate_limit;
 
 /// Where to listen, and the limits; what is left out has the default of `docs/ARCHITECTURE.md`.
 #[napi(object)]
@@ -32,6 +33,9 @@ pub struct NativeListenOptions {
     pub stall_timeout_ms: Option<u32>,
     pub keep_alive_ms: Option<u32>,
     pub max_transfers: Option<u32>,
+    /// Bytes a second of all file bodies together, for each direction; 0 means no limit.
+    pub rate_limit: Option<f64>,
+    pub space_timeout_ms: Option<u32>,
 }
 
 impl From<&NativeListenOptions> for ServerLimits {
@@ -54,6 +58,10 @@ impl From<&NativeListenOptions> for ServerLimits {
         time(&mut limits.proof_timeout, options.proof_timeout_ms);
         time(&mut limits.stall_timeout, options.stall_timeout_ms);
         time(&mut limits.keep_alive, options.keep_alive_ms);
+        time(&mut limits.space_timeout, options.space_timeout_ms);
+        if let Some(rate) = options.rate_limit {
+            limits.rate_limit = rate_limit(rate);
+        }
         if let Some(rate) = options.handshakes_per_second {
             limits.handshakes_per_second = rate;
         }

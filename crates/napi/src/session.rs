@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use e2eeftp_core::handshake::Suite;
 use e2eeftp_core::transfer::Reason;
 use e2eeftp_net::{BodyResult, Session};
 use napi::Env;
@@ -13,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::body::{NativeBodyReader, NativeBodyWriter};
 use crate::error::{IntoThrown, len, number, optional_len, promise};
 use crate::file::{NativeSource, NativeStaged};
+use crate::stats::NativeTcpInfo;
 use crate::transfer::NativeTransfer;
 
 /// What a finished body amounts to.
@@ -42,6 +44,28 @@ impl NativeSession {
     #[napi(getter)]
     pub fn session_id(&self) -> Buffer {
         self.session.session_id().to_vec().into()
+    }
+
+    /// `AES-256-GCM` or `ChaCha20-Poly1305`.
+    #[napi(getter)]
+    pub fn suite(&self) -> &'static str {
+        match self.session.suite() {
+            Suite::Aes256Gcm => "AES-256-GCM",
+            Suite::ChaCha20Poly1305 => "ChaCha20-Poly1305",
+        }
+    }
+
+    /// What the kernel knows of the connection, or null where it tells nothing. Not during a body.
+    #[napi]
+    pub fn tcp_info<'env>(
+        &self,
+        env: &'env Env,
+    ) -> napi::Result<PromiseRaw<'env, Option<NativeTcpInfo>>> {
+        let session = self.session.clone();
+        promise(env, async move {
+            let info = session.tcp_info().await.or_throw()?;
+            Ok(info.as_ref().map(NativeTcpInfo::from))
+        })
     }
 
     #[napi(getter)]

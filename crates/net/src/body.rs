@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, Sealer};
-use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_core::transfer::{End, Notice, Reason};
 use tokio::time::timeout;
 
 use crate::buffer::{data_record_len, record_content};
@@ -33,6 +33,8 @@ pub struct BodyWriter {
     /// Why the receiver wanted no more, where [`BodyWriter::keep_alive`] has heard it: the answer
     /// to the next call, which is the first that can tell.
     stopped: Option<Reason>,
+    /// A Stop that was heard while a record was being sent, and is still to be answered.
+    heard_stop: Option<Reason>,
     state: State,
 }
 
@@ -64,6 +66,7 @@ impl BodyWriter {
             sent: 0,
             last: Instant::now(),
             stopped: None,
+            heard_stop: None,
             state: State::Open,
         }
     }
@@ -163,13 +166,25 @@ impl BodyWriter {
         ) -> std::result::Result<(), e2eeftp_core::Error>,
     ) -> Result<()> {
         self.check_open()?;
-        let Connection { link, settings, .. } = &*self.connection;
+        let connection = Arc::clone(&self.connection);
+        let (link, stall) = (&connection.link, connection.settings.stall_timeout);
         let mut writer = link.writer().await?;
-        link.send(&mut writer, settings.stall_timeout, |sealer, out| {
-            seal(sealer, self.stream, out)
-        })
-        .await?;
-        drop(writer);
+        let stream = self.stream;
+        let sending = link.send(&mut writer, stall, |sealer, out| seal(sealer, stream, out));
+        let mut sending = std::pin::pin!(sending);
+        // A receiver that takes nothing for a while says so against the direction of the body.
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => {
+                    sent?;
+                    break;
+                }
+                message = hear(&connection), if self.heard_stop.is_none() => {
+                    self.heed(&message?).inspect_err(|_| link.destroy())?;
+                }
+            }
+        }
         self.last = Instant::now();
         Ok(())
     }
@@ -185,29 +200,46 @@ impl BodyWriter {
     /// arrives is not for it.
     async fn check_stop(&mut self) -> Result<()> {
         self.check_open()?;
-        let message = {
-            let mut reader = self.connection.link.reader().await?;
-            self.connection.link.try_receive(&mut reader)?
-        };
-        match message {
-            None | Some(Message { kind: InnerType::KeyUpdate, .. }) => Ok(()),
-            Some(Message { kind: InnerType::Stop, stream, content }) => {
-                if stream != self.stream {
-                    return Ok(());
+        if self.heard_stop.is_none() {
+            let message = {
+                let mut reader = self.connection.link.reader().await?;
+                self.connection.link.try_receive(&mut reader)?
+            };
+            let Some(message) = message else { return Ok(()) };
+            self.heed(&message)?;
+        }
+        let Some(reason) = self.heard_stop else { return Ok(()) };
+        self.abort(reason).await?;
+        Err(Error::PeerStopped(reason))
+    }
+
+    /// Takes what the receiver of a running body may say.
+    fn heed(&mut self, message: &Message) -> Result<()> {
+        let is_ours = message.stream == self.stream;
+        match message.kind {
+            InnerType::KeyUpdate => Ok(()),
+            InnerType::Stop => {
+                if is_ours {
+                    self.heard_stop = Some(Reason::from_wire(&message.content)?);
                 }
-                let reason = Reason::from_wire(&content)?;
-                self.abort(reason).await?;
-                Err(Error::PeerStopped(reason))
+                Ok(())
             }
-            Some(Message { kind, .. }) => {
+            InnerType::Data if is_ours && Notice::from_wire(&message.content).is_ok() => Ok(()),
+            kind => {
                 self.connection.link.destroy();
                 Err(match kind {
                     InnerType::Close => Error::Closed,
-                    _ => Error::Protocol("only Stop may answer a running body"),
+                    _ => Error::Protocol("only Stop and notices may answer a running body"),
                 })
             }
         }
     }
+}
+
+/// The next record of the receiver. Nothing is lost when this is dropped.
+async fn hear(connection: &Connection) -> Result<Message> {
+    let mut reader = connection.link.reader().await?;
+    connection.link.receive(&mut reader, Duration::ZERO).await
 }
 
 impl BodyReader {

@@ -20,6 +20,9 @@ const RECORD_PAD: usize = RECORD_STRIDE - RECORD_CONTENT - OVERHEAD;
 /// The last, partial record of a body is padded to a multiple of this, to hide its exact length.
 const TAIL_STEP: usize = 4096;
 
+/// Least content of a record of which more follow: less would be padded to this.
+pub(crate) const SMALLEST_CONTENT: usize = TAIL_STEP - INNER_LEN;
+
 /// Full records per system call while few pumps run: 1 MiB.
 const LARGE_BATCH: usize = 8;
 /// Full records per system call while many pumps run: 256 KiB, to keep memory in bounds.

@@ -76,6 +76,11 @@ impl Connecting {
         &self.server_key
     }
 
+    /// The server's clock at the handshake, in seconds since 1970.
+    pub fn server_time(&self) -> u64 {
+        self.proved.server_time()
+    }
+
     /// The verified statements that lead from older keys of the server to the one it has. Whether
     /// to follow them is for the caller to decide, too.
     pub fn rotation(&self) -> Option<&RotationChain> {
@@ -138,6 +143,8 @@ pub(crate) fn client_settings(limits: &ClientLimits) -> ConnectionSettings {
     ConnectionSettings {
         stall_timeout: limits.stall_timeout,
         keep_alive: limits.keep_alive,
+        space_timeout: limits.space_timeout,
+        rates: Arc::default(),
         pumps: Arc::clone(&CLIENT_PUMPS),
     }
 }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::limits::LINGER;
 use crate::link::Link;
 use crate::pump::PumpSettings;
+use crate::pump::limiter::Rates;
 use crate::transfer::Transfer;
 
 /// An authenticated connection. It ends with the last handle of it.
@@ -32,6 +33,9 @@ pub(crate) struct Connection {
 pub(crate) struct ConnectionSettings {
     pub(crate) stall_timeout: Duration,
     pub(crate) keep_alive: Duration,
+    pub(crate) space_timeout: Duration,
+    /// Rate limits beside those of each transfer.
+    pub(crate) rates: Arc<Rates>,
     /// Places for pumps, shared with the other connections of this server or process.
     pub(crate) pumps: Arc<Semaphore>,
 }
@@ -115,6 +119,8 @@ impl Connection {
                 dead: link.dead(),
                 stall_timeout: connection.settings.stall_timeout,
                 keep_alive: connection.settings.keep_alive,
+                space_timeout: connection.settings.space_timeout,
+                rates: Some(&connection.settings.rates),
                 epoch: link.epoch(),
             };
             reader_half.heard = true;

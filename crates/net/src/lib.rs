@@ -27,10 +27,12 @@ mod lane_offer;
 mod limits;
 mod link;
 mod listener;
+pub mod measure;
 mod network;
 mod places;
 mod pump;
 mod session;
+mod tcp_info;
 mod transfer;
 mod tree;
 
@@ -45,6 +47,8 @@ pub use lane_offer::LaneOffer;
 pub use limits::{ClientLimits, MAX_LANES, ServerLimits};
 pub use listener::{Incoming, Listener, ListenerStats};
 pub use network::{Network, NotANetwork};
+pub use pump::limiter::{MIN_RATE, RateLimiter, Rates};
+pub use pump::meter::{Stage, Stages, TransferStats};
 pub use pump::{
     BlocksResult, BodyResult, Fed, PumpSettings, StreamSink, StreamSource, receive_body,
     receive_stream, send_body, send_stream,
@@ -52,6 +56,7 @@ pub use pump::{
 #[cfg(unix)]
 pub use pump::{StandardInput, StandardOutput};
 pub use session::Session;
+pub use tcp_info::TcpInfo;
 pub use transfer::{Phase, Progress, Transfer};
 pub use tree::{
     TreeChoice, TreeEvent, TreeEventKind, TreeEvents, TreeOptions, TreeProgress, TreeSettings,

@@ -10,6 +10,8 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Default of `keep_alive`, well within every stall limit.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Default of `space_timeout`.
+const SPACE_TIMEOUT: Duration = Duration::from_secs(600);
 /// File pumps that run for clients of this process at the same time; further ones wait.
 pub(crate) const MAX_CLIENT_TRANSFERS: usize = 256;
 
@@ -40,11 +42,17 @@ pub struct ServerLimits {
     /// No byte of a body moved for this long: the connection is given up. Default 5 minutes, so
     /// that a client may pause, behind a pager for example.
     pub stall_timeout: Duration,
-    /// A streamed body whose source is silent says so this often. Default 10 s; to be well within
-    /// the peer's stall limit.
+    /// A streamed body whose source is silent says so this often, and so does, twice as often, the
+    /// receiver of a file that takes nothing for a while. Default 10 s; to be well within the
+    /// peer's stall limit.
     pub keep_alive: Duration,
     /// File pumps at once; further transfers wait for their turn. Default 256.
     pub max_transfers: usize,
+    /// Bytes a second that all file bodies together may move in each direction; 0 means no limit,
+    /// which is the default. See [`crate::RateLimiter`].
+    pub rate_limit: u64,
+    /// How long a full disk is waited for. Default 10 minutes; zero: not at all.
+    pub space_timeout: Duration,
 }
 
 impl Default for ServerLimits {
@@ -60,6 +68,8 @@ impl Default for ServerLimits {
             stall_timeout: Duration::from_secs(300),
             keep_alive: KEEP_ALIVE,
             max_transfers: 256,
+            rate_limit: 0,
+            space_timeout: SPACE_TIMEOUT,
         }
     }
 }
@@ -72,9 +82,12 @@ pub struct ClientLimits {
     pub connect_timeout: Duration,
     /// No byte of a body moved for this long: the connection is given up. Default 30 s.
     pub stall_timeout: Duration,
-    /// A streamed body whose source is silent says so this often. Default 10 s; to be well within
-    /// the peer's stall limit.
+    /// A streamed body whose source is silent says so this often, and so does, twice as often, the
+    /// receiver of a file that takes nothing for a while. Default 10 s; to be well within the
+    /// peer's stall limit.
     pub keep_alive: Duration,
+    /// How long a full disk of this side is waited for. Default 10 minutes; zero: not at all.
+    pub space_timeout: Duration,
 }
 
 impl Default for ClientLimits {
@@ -83,6 +96,7 @@ impl Default for ClientLimits {
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             keep_alive: KEEP_ALIVE,
+            space_timeout: SPACE_TIMEOUT,
         }
     }
 }

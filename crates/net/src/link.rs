@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use e2eeftp_core::record::{HEADER_LEN, InnerType, Opener, Sealer};
@@ -26,6 +27,8 @@ pub(crate) struct Link {
     dead: CancellationToken,
     /// The zero of the clock that the key ratchet sees.
     epoch: Instant,
+    /// When the last record of the peer was opened, in milliseconds since `epoch`.
+    heard_ms: AtomicU64,
 }
 
 /// The receiving half.
@@ -77,6 +80,7 @@ impl Link {
             writer: Mutex::new(WriteHalf { stream: Some(stream), sealer }),
             dead,
             epoch: Instant::now(),
+            heard_ms: AtomicU64::new(0),
         }
     }
 
@@ -96,6 +100,12 @@ impl Link {
     /// Milliseconds since the connection was made, for the key ratchet.
     pub(crate) fn now_ms(&self) -> u64 {
         elapsed_ms(self.epoch)
+    }
+
+    /// Whether a record of the peer was received within the last `time`.
+    fn heard_since(&self, time: Duration) -> bool {
+        let ago = self.now_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed));
+        Duration::from_millis(ago) < time
     }
 
     pub(crate) fn epoch(&self) -> Instant {
@@ -132,7 +142,9 @@ impl Link {
     pub(crate) async fn receive(&self, reader: &mut ReadHalf, idle: Duration) -> Result<Message> {
         self.guard(async {
             let record = reader.read_record(idle).await?;
-            reader.open(record)
+            let message = reader.open(record)?;
+            self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
+            Ok(message)
         })
         .await
     }
@@ -149,6 +161,8 @@ impl Link {
     }
 
     /// Lets `seal` write records into a buffer and sends it. A key update goes in front when due.
+    /// A peer that takes nothing for `stall` is given up, unless a record of it was received
+    /// meanwhile.
     pub(crate) async fn send(
         &self,
         writer: &mut WriteHalf,
@@ -162,7 +176,7 @@ impl Link {
                 writer.sealer.seal_update(now_ms, &mut out)?;
             }
             seal(&mut writer.sealer, &mut out)?;
-            writer.write_all(&out, stall).await
+            writer.write_all(&out, stall, || self.heard_since(stall)).await
         })
         .await
     }
@@ -227,7 +241,7 @@ impl Link {
 }
 
 impl ReadHalf {
-    fn stream(&self) -> Result<&TcpStream> {
+    pub(crate) fn stream(&self) -> Result<&TcpStream> {
         self.stream.as_deref().ok_or(Error::Closed)
     }
 
@@ -324,13 +338,19 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
-    async fn write_all(&mut self, mut bytes: &[u8], stall: Duration) -> Result<()> {
+    async fn write_all(
+        &mut self,
+        mut bytes: &[u8],
+        stall: Duration,
+        was_heard: impl Fn() -> bool,
+    ) -> Result<()> {
         let stream = self.stream.as_deref().ok_or(Error::Closed)?;
         while !bytes.is_empty() {
-            timeout(stall, stream.writable())
-                .await
-                .map_err(|_| Error::Timeout("the peer takes no data"))?
-                .map_err(lost)?;
+            match timeout(stall, stream.writable()).await {
+                Ok(ready) => ready.map_err(lost)?,
+                Err(_) if was_heard() => continue,
+                Err(_) => return Err(Error::Timeout("the peer takes no data")),
+            }
             match stream.try_write(bytes) {
                 Ok(written) => bytes = &bytes[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

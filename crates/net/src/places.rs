@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::address_limiter::{AddressLimiter, AddressPermit};
 use crate::connection::ConnectionSettings;
 use crate::limits::ServerLimits;
+use crate::pump::limiter::Rates;
 
 /// Peers that are being turned away politely at once.
 const MAX_TURNING_AWAY: usize = 64;
@@ -26,6 +27,7 @@ pub(crate) struct Places {
     /// Bounds the tasks that turn peers away politely.
     turning_away: Arc<Semaphore>,
     limiter: Mutex<AddressLimiter>,
+    rates: Arc<Rates>,
 }
 
 /// The places of one connection that has begun its handshake.
@@ -56,6 +58,7 @@ impl Places {
                 limits.handshake_burst,
                 limits.max_half_open.div_ceil(HALF_OPEN_SHARE),
             )),
+            rates: Arc::new(Rates::new(limits.rate_limit)),
             limits,
         }
     }
@@ -85,8 +88,9 @@ impl Places {
 
     /// What a connection of this server gets.
     pub(crate) fn connection_settings(&self) -> ConnectionSettings {
-        let ServerLimits { stall_timeout, keep_alive, .. } = self.limits;
-        ConnectionSettings { stall_timeout, keep_alive, pumps: self.pumps() }
+        let ServerLimits { stall_timeout, keep_alive, space_timeout, .. } = self.limits;
+        let rates = Arc::clone(&self.rates);
+        ConnectionSettings { stall_timeout, keep_alive, space_timeout, rates, pumps: self.pumps() }
     }
 
     /// Connections that are open now, handshakes included.

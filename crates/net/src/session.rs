@@ -1,13 +1,14 @@
 //! An authenticated connection: control messages both ways, and one body at a time.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use e2eeftp_core::compress::Mode;
-use e2eeftp_core::handshake::Established;
+use e2eeftp_core::handshake::{Established, Suite};
 use e2eeftp_core::record::{InnerType, MAX_CONTROL_CONTENT};
-use e2eeftp_core::transfer::Reason;
+use e2eeftp_core::transfer::{Notice, Reason};
 use e2eeftp_core::{self as core, Exporter, Misuse};
 use e2eeftp_vfs::{BlockStaged, Source, Staged};
 use tokio::net::TcpStream;
@@ -19,13 +20,14 @@ use crate::body::{BodyReader, BodyWriter};
 use crate::connection::{Connection, ConnectionSettings};
 use crate::error::{Error, Result};
 use crate::lane_offer::LaneSource;
-use crate::link::Link;
+use crate::link::{Link, Message};
 use crate::pump::{
     BlocksResult, BodyResult, FilePart, PumpSettings, ReceiveBoard, SendBoard, StagedSink,
     StreamSink, StreamSource, receive_blocks, receive_body, receive_on_lane, receive_stream,
     send_blocks, send_body, send_on_lane, send_stream,
 };
-use crate::transfer::Transfer;
+use crate::tcp_info::TcpInfo;
+use crate::transfer::{Phase, Transfer};
 
 /// An authenticated connection. Cheap to clone; all clones are the same session.
 ///
@@ -41,7 +43,12 @@ struct Shared {
     connection: Arc<Connection>,
     exporter: Exporter,
     session_id: [u8; 16],
+    suite: Suite,
     address: SocketAddr,
+    /// The file body that was sent last. Its receiver may still be at work on it, and say so.
+    last_sent: Mutex<Option<(u32, Transfer)>>,
+    /// The highest number of a body that this side has begun to send.
+    sent_to: AtomicU32,
     /// On the server's end only.
     lanes: Option<LaneSource>,
 }
@@ -67,10 +74,21 @@ impl Session {
         places: Vec<OwnedSemaphorePermit>,
         lanes: Option<LaneSource>,
     ) -> Self {
-        let Established { sealer, opener, exporter, session_id, .. } = established;
+        let Established { sealer, opener, exporter, session_id, suite, .. } = established;
         let link = Link::new(stream, sealer, opener, CancellationToken::new());
         let connection = Connection::new(link, settings, places);
-        Self { shared: Arc::new(Shared { connection, exporter, session_id, address, lanes }) }
+        Self {
+            shared: Arc::new(Shared {
+                connection,
+                exporter,
+                session_id,
+                suite,
+                address,
+                last_sent: Mutex::default(),
+                sent_to: AtomicU32::new(0),
+                lanes,
+            }),
+        }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -88,6 +106,21 @@ impl Session {
     /// The random name of this session, the same on both sides.
     pub fn session_id(&self) -> [u8; 16] {
         self.shared.session_id
+    }
+
+    /// The AEAD that both sides have agreed on.
+    pub fn suite(&self) -> Suite {
+        self.shared.suite
+    }
+
+    /// What the kernel knows of this connection; `None` where it tells nothing. Waits while a pump
+    /// has the socket: a running transfer has figures of its own.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn tcp_info(&self) -> Result<Option<TcpInfo>> {
+        let reader = self.connection().link.reader().await?;
+        Ok(TcpInfo::of(reader.stream()?))
     }
 
     /// The peer's address.
@@ -128,12 +161,38 @@ impl Session {
                 }
                 // A Stop may cross the end of its body on the way.
                 InnerType::KeyUpdate | InnerType::Stop => {}
+                // So may a notice; it counts as a sign of life.
+                InnerType::Data if self.take_notice(&message) => {}
                 _ => {
                     link.destroy();
                     return Err(Error::Protocol("a body record outside a body"));
                 }
             }
         }
+    }
+
+    /// Whether `message` is a notice about a body that this side has sent to its end.
+    fn take_notice(&self, message: &Message) -> bool {
+        let Ok(notice) = Notice::from_wire(&message.content) else { return false };
+        if message.stream > self.shared.sent_to.load(Ordering::Relaxed) {
+            return false;
+        }
+        let last = self.shared.last_sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stream, transfer)) = &*last
+            && *stream == message.stream
+        {
+            transfer.set_phase(match notice {
+                Notice::NoSpace => Phase::WaitingForSpace,
+                _ => Phase::Done,
+            });
+        }
+        true
+    }
+
+    /// Remembers a body that this side has sent to its end.
+    fn note_sent(&self, stream: u32, transfer: &Transfer) {
+        let mut last = self.shared.last_sent.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((stream, transfer.clone()));
     }
 
     /// Sends one control message of at most 16 KiB.
@@ -180,10 +239,14 @@ impl Session {
         offset: u64,
         length: u64,
     ) -> Result<BodyResult> {
-        self.run_pump(transfer, stream, Direction::Out, move |socket, settings| {
-            send_body(socket, &*source, offset, length, settings)
-        })
-        .await
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
+        let sent = self
+            .run_pump(transfer, stream, Direction::Out, move |socket, settings| {
+                send_body(socket, &*source, offset, length, settings)
+            })
+            .await?;
+        self.note_sent(stream, transfer);
+        Ok(sent)
     }
 
     /// Receives body `stream` into `staged`, on a thread of its own, and gives the staged file back
@@ -221,6 +284,7 @@ impl Session {
         size: u64,
         lanes: Lanes,
     ) -> Result<BlocksResult> {
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
         let (tell, told) = oneshot::channel();
         let on_start = move |board: &Arc<SendBoard>| drop(tell.send(Arc::clone(board)));
         let main =
@@ -228,7 +292,11 @@ impl Session {
                 send_blocks(socket, source, size, settings, on_start)
             });
         tokio::select! {
-            sent = main => sent,
+            sent = main => {
+                let sent = sent?;
+                self.note_sent(stream, transfer);
+                Ok(sent)
+            }
             never = run_lanes(self.clone(), lanes, transfer.clone(), stream, told, send_on_lane) => match never {},
         }
     }
@@ -307,10 +375,14 @@ impl Session {
         compress: Option<Mode>,
     ) -> Result<BodyResult> {
         let keep_alive = self.connection().settings.keep_alive;
-        self.run_pump(transfer, stream, Direction::Out, move |socket, settings| {
-            send_stream(socket, &mut *source, compress, keep_alive, settings)
-        })
-        .await
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
+        let sent = self
+            .run_pump(transfer, stream, Direction::Out, move |socket, settings| {
+                send_stream(socket, &mut *source, compress, keep_alive, settings)
+            })
+            .await?;
+        self.note_sent(stream, transfer);
+        Ok(sent)
     }
 
     /// Receives body `stream` into `sink`, on a thread of its own.
@@ -333,6 +405,7 @@ impl Session {
 
     /// A body that the caller feeds piece by piece.
     pub fn body_writer(&self, stream: u32) -> BodyWriter {
+        self.shared.sent_to.fetch_max(stream, Ordering::Relaxed);
         BodyWriter::new(Arc::clone(self.connection()), stream)
     }
 

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::pump::limiter::RateLimiter;
+use crate::pump::meter::{Totals, TransferStats};
+
 /// Where an operation stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -13,6 +16,8 @@ pub enum Phase {
     Waiting,
     /// Bytes are moving.
     Moving,
+    /// A disk is full, here or at the peer: bytes move again once there is room.
+    WaitingForSpace,
     /// All bytes have moved; the root is being compared.
     Finishing,
     /// Over, well or badly.
@@ -25,6 +30,7 @@ impl Phase {
         match self {
             Self::Waiting => "waiting",
             Self::Moving => "moving",
+            Self::WaitingForSpace => "waiting-for-space",
             Self::Finishing => "finishing",
             Self::Done => "done",
         }
@@ -66,6 +72,8 @@ struct Shared {
     total: AtomicI64,
     phase: AtomicU8,
     cancel: CancellationToken,
+    limiter: Arc<RateLimiter>,
+    totals: Arc<Totals>,
 }
 
 impl Default for Shared {
@@ -77,6 +85,8 @@ impl Default for Shared {
             total: AtomicI64::new(-1),
             phase: AtomicU8::new(0),
             cancel: CancellationToken::new(),
+            limiter: Arc::default(),
+            totals: Arc::default(),
         }
     }
 }
@@ -85,6 +95,13 @@ impl Transfer {
     /// A handle for an operation that has not started.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A handle for another operation that keeps to the rate limit of this one, together with it.
+    #[must_use]
+    pub fn limited_with(&self) -> Self {
+        let limiter = Arc::clone(&self.shared.limiter);
+        Self { shared: Arc::new(Shared { limiter, ..Shared::default() }) }
     }
 
     /// Asks the operation to stop. It answers with [`crate::Error::Aborted`] within a fraction of
@@ -118,9 +135,29 @@ impl Transfer {
                 0 => Phase::Waiting,
                 1 => Phase::Moving,
                 2 => Phase::Finishing,
+                4 => Phase::WaitingForSpace,
                 _ => Phase::Done,
             },
         }
+    }
+
+    /// Limits the bytes a second of all pumps of this operation together, from now on; 0 means no
+    /// limit. Bytes are those of the wire. See [`RateLimiter`].
+    pub fn set_rate_limit(&self, rate: u64) {
+        self.shared.limiter.set_rate(rate);
+    }
+
+    /// Where the time goes, and what the kernel knows of the connections; at most 50 ms old.
+    pub fn stats(&self) -> TransferStats {
+        self.shared.totals.snapshot()
+    }
+
+    pub(crate) fn limiter(&self) -> &RateLimiter {
+        &self.shared.limiter
+    }
+
+    pub(crate) fn totals(&self) -> Arc<Totals> {
+        Arc::clone(&self.shared.totals)
     }
 
     pub(crate) async fn cancelled(&self) {
@@ -158,6 +195,7 @@ impl Transfer {
             Phase::Moving => 1,
             Phase::Finishing => 2,
             Phase::Done => 3,
+            Phase::WaitingForSpace => 4,
         };
         self.shared.phase.store(number, Ordering::Relaxed);
     }

@@ -119,6 +119,8 @@ impl Copier<'_> {
             overwrite: self.options.overwrite,
             make_parents: false,
             max_len: self.options.max_len,
+            // Blocks may be shared, and holes stay holes: only the writes tell.
+            needed: Some(0),
         };
         let mut staged = LocalStaged::create(directory, name, &stage_options)?;
         self.fill(source, &mut staged)?;

@@ -130,16 +130,23 @@ pub struct Error {
     kind: ErrorKind,
     op: &'static str,
     source: Option<io::Error>,
+    /// Of `NoSpace`, where known: bytes needed and bytes available.
+    room: Option<(u64, u64)>,
 }
 
 impl Error {
     /// An error that this layer decided, without a failed system call.
     pub fn new(kind: ErrorKind, op: &'static str) -> Self {
-        Self { kind, op, source: None }
+        Self { kind, op, source: None, room: None }
     }
 
     pub(crate) fn from_errno(op: &'static str, errno: Errno) -> Self {
-        Self { kind: ErrorKind::from_errno(errno), op, source: Some(errno.into()) }
+        Self { kind: ErrorKind::from_errno(errno), op, source: Some(errno.into()), room: None }
+    }
+
+    /// `NoSpace` before anything was written: `needed` bytes, of which `available` fit.
+    pub(crate) fn no_room(op: &'static str, needed: u64, available: u64) -> Self {
+        Self { kind: ErrorKind::NoSpace, op, source: None, room: Some((needed, available)) }
     }
 
     /// What went wrong.
@@ -160,6 +167,10 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((needed, available)) = self.room {
+            let (op, kind) = (self.op, self.kind);
+            return write!(f, "{op}: {kind}: {needed} bytes needed, {available} available");
+        }
         match (&self.source, self.kind) {
             (Some(source), ErrorKind::Io) => write!(f, "{}: {source}", self.op),
             _ => write!(f, "{}: {}", self.op, self.kind),

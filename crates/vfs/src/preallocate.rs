@@ -62,22 +62,42 @@ fn reserve(_file: BorrowedFd<'_>, _offset: u64, _len: u64) -> sys::io::Result<()
     Err(Errno::OPNOTSUPP)
 }
 
+/// `TMPFS_MAGIC` and `RAMFS_MAGIC` of `linux/magic.h`.
+#[cfg(target_os = "linux")]
+const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
+/// `EXT4_SUPER_MAGIC`, which is that of ext2 and ext3, too.
+#[cfg(target_os = "linux")]
+const EXT: i64 = 0xef53;
+
 /// Whether the file's data goes to a disk, unlike `tmpfs` and `ramfs`.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_on_disk(file: BorrowedFd<'_>) -> bool {
-    // `TMPFS_MAGIC` and `RAMFS_MAGIC` of `linux/magic.h`.
-    const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
-    sys::fs::fstatfs(file).is_ok_and(|stat| {
-        #[allow(
-            clippy::unnecessary_cast,
-            clippy::cast_possible_wrap,
-            clippy::cast_lossless,
-            trivial_numeric_casts,
-            reason = "the type of `f_type` differs between architectures"
-        )]
-        let magic = stat.f_type as i64;
-        !IN_MEMORY.contains(&magic)
-    })
+    magic(file).is_some_and(|magic| !IN_MEMORY.contains(&magic))
+}
+
+/// Whether two files may share blocks on the file system of `file`: false where that is known to be
+/// impossible.
+#[cfg(target_os = "linux")]
+pub(crate) fn may_share(file: BorrowedFd<'_>) -> bool {
+    magic(file).is_none_or(|magic| magic != EXT && !IN_MEMORY.contains(&magic))
+}
+
+/// Whether two files may share blocks; not asked on this platform.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn may_share(_file: BorrowedFd<'_>) -> bool {
+    true
+}
+
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless,
+    trivial_numeric_casts,
+    reason = "the type of `f_type` differs between architectures"
+)]
+fn magic(file: BorrowedFd<'_>) -> Option<i64> {
+    sys::fs::fstatfs(file).ok().map(|stat| stat.f_type as i64)
 }
 
 /// Whether the file's data goes to a disk; not asked on this platform.

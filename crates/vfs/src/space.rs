@@ -1,10 +1,10 @@
 //! How much room a file system has.
 
-use crate::error::{ErrnoExt, ErrorKind, Result};
+use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{ANCHOR, Jail};
 use crate::path::VPath;
-use crate::sys;
 use crate::sys::fs::StatVfs;
+use crate::sys::{self, BorrowedFd};
 
 const OP: &str = "space";
 
@@ -54,4 +54,20 @@ pub(crate) fn space(jail: &Jail, path: &VPath) -> Result<Space> {
         (result, _) => result?,
     };
     sys::fs::fstatvfs(&directory).during(OP).map(|stat| Space::from_stat(&stat))
+}
+
+/// Refuses what does not fit into the file system of `directory` at the moment.
+///
+/// Nothing is reserved: others may be faster, and then the write itself finds the disk full. A file
+/// system that tells no size, or can't be asked, has room.
+///
+/// # Errors
+/// `NoSpace`, with both numbers in its text.
+pub(crate) fn check_room(directory: BorrowedFd<'_>, needed: u64, op: &'static str) -> Result<()> {
+    let Ok(stat) = sys::fs::fstatvfs(directory) else { return Ok(()) };
+    let space = Space::from_stat(&stat);
+    if space.total == 0 || needed <= space.available {
+        return Ok(());
+    }
+    Err(Error::no_room(op, needed, space.available))
 }

@@ -11,6 +11,7 @@ use crate::metadata::{FileType, Metadata, timespec};
 use crate::mode::final_mode;
 use crate::preallocate::{Preallocation, is_on_disk};
 use crate::rename::{identity, refusing};
+use crate::space::check_room;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged};
 use crate::sys::fs::{
@@ -49,6 +50,10 @@ impl LocalStaged {
     ) -> Result<Self> {
         check_len(options)?;
         check_target(directory.as_fd(), target_name, options.overwrite)?;
+        // The file that is replaced keeps its room until the new one is whole.
+        if let Some(needed) = options.needed.or(options.expected_len) {
+            check_room(directory.as_fd(), needed, "stage")?;
+        }
         let (file, staged_name) = create_locked(directory.as_fd())?;
         let on_disk = is_on_disk(file.as_fd());
         Ok(Self {

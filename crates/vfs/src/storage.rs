@@ -66,7 +66,8 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// `IsDirectory` or `NotRegular` if the name is taken by such a thing, `Exists` if it is taken
     /// and `options.overwrite` refuses, `NotFound` if the directory is missing, `TooLarge` if the
-    /// announced length is above `options.max_len`, `BadPath` for a reserved name.
+    /// announced length is above `options.max_len`, `NoSpace` if there is not as much room as is
+    /// needed at the moment, `BadPath` for a reserved name.
     fn stage(&self, path: &VPath, options: &StageOptions) -> Result<Box<dyn Staged>>;
 
     /// Starts a new file that is filled by blocks, or goes on with what an earlier transfer with the same
@@ -206,7 +207,8 @@ pub trait Staged: Send {
     ///
     /// # Errors
     /// `NoSpace`; `TooLarge` above the announced length, the limit, or what the file system can
-    /// hold. A failed write may have stored a part; abort then.
+    /// hold. A failed write may have stored a part; abort then, or after `NoSpace` write the same
+    /// bytes at the same offset again.
     fn write_at(&mut self, bufs: &mut [IoSlice<'_>], offset: u64) -> Result<()>;
 
     /// The end of the highest write so far, in bytes. It says nothing about gaps below: whoever
@@ -298,6 +300,9 @@ pub struct StageOptions {
     pub make_parents: bool,
     /// The most bytes the file may have.
     pub max_len: Option<u64>,
+    /// Bytes of disk that it will take, where that is known and not `expected_len`: holes, and what
+    /// is kept or shared, take none.
+    pub needed: Option<u64>,
 }
 
 /// How sure to be that a committed file survives a loss of power.

@@ -5,6 +5,7 @@ import { E2eeftpError } from '../../errors.js';
 import { localTarget } from '../../e2eeftp/client/get.js';
 import type { OnProgress } from '../../e2eeftp/client/progress.js';
 import { trackTransfer } from '../../e2eeftp/client/tracked-transfer.js';
+import type { Tracked } from '../../e2eeftp/client/tracked-transfer.js';
 import type { Overwrite, TransferResult } from '../../e2eeftp/client/transfer-options.js';
 import type { Durability } from '../../e2eeftp/commands/send.js';
 import { classicSealedLen, isClassicSealedLen, native, nativeSync, openLocalSource, stageLocal } from '../../native.js';
@@ -22,6 +23,8 @@ export type WithConnection = <T>(
 
 /** Options of `ClassicClient.send`. */
 export interface ClassicSendOptions {
+  /** Most bytes a second, as they travel; from 1024 on. @default no limit */
+  readonly limitRate?: number;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
 }
@@ -52,7 +55,7 @@ export async function sendClassic(
   try {
     const size = nativeSync(() => classicSealedLen(source.metadata.size));
     const head = commandLine('SEND', name, String(size));
-    return await trackTransfer(localPath, options.onProgress, options.signal, async ({ transfer, signal }) => {
+    const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
       const sent = await run(signal, async (connection) => {
         const result = await native(() => connection.sendPiece(transfer, source, head, true));
         const answer = readAnswer(await native(() => connection.readLine(replyTimeoutMs)));
@@ -61,7 +64,8 @@ export async function sendClassic(
         throw new E2eeftpError('E2EEFTP_PROTOCOL', 'the server says that it has a file that was not sent yet');
       });
       return finished(sent, name, started);
-    });
+    };
+    return await trackTransfer(localPath, options.onProgress, options.signal, move, options);
   } finally {
     source.close();
   }
@@ -77,7 +81,7 @@ export async function getClassic(
 ): Promise<TransferResult> {
   const started = performance.now();
   const name = classicName(remoteName);
-  return trackTransfer(remoteName, options.onProgress, options.signal, async ({ transfer, signal }) => {
+  const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
     const target = await localTarget(name, localPath, options);
     const got = await run(signal, async (connection) => {
       await native(() => connection.write(commandLine('GET', name)));
@@ -90,7 +94,8 @@ export async function getClassic(
       return receive(connection, transfer, target, size, options);
     });
     return finished(got, pathFromBytes(target), started);
-  });
+  };
+  return trackTransfer(remoteName, options.onProgress, options.signal, move, options);
 }
 
 /** Receives the piece and puts the file into its place. */

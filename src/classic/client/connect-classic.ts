@@ -21,7 +21,7 @@ import type { ClassicIdentityOptions } from './classic-identity.js';
 
 /** Options of {@link connectClassic}: those of `connect` that the old protocol has a use for. */
 export type ClassicConnectOptions = ClassicIdentityOptions &
-  Omit<ConnectOptions, 'abortGraceMs' | 'agentSocket' | 'identity' | 'keepAliveMs' | 'onTouch'>;
+  Omit<ConnectOptions, 'abortGraceMs' | 'agentSocket' | 'identity' | 'keepAliveMs' | 'onTouch' | 'spaceTimeoutMs'>;
 
 /**
  * Finds out whether a server of the original e2eeftp is there, is the right one and lets this client in. Each command

@@ -1,9 +1,10 @@
 /** What the verbs do with `--classic`. */
 import type { OptionValues } from 'commander';
-import { displayName, type Durability, E2eeftpError } from '../../index.js';
+import { displayName, E2eeftpError } from '../../index.js';
 import type { LocalAddress, PeerAddress, RemoteAddress } from '../address.js';
 import type { CliContext } from '../context.js';
 import { runEach } from '../run-each.js';
+import { limitedTo } from '../standard-streams.js';
 import { runTransfers, type TransferJob } from '../transfer-batch.js';
 import type { TransferOptions } from '../transfer-options.js';
 import { onlyPeer, refuseOption, withClassicClient } from './open-classic.js';
@@ -23,6 +24,11 @@ function isPreserveGiven({ settings }: CliContext): boolean {
   return value === true && origin.from === 'flag';
 }
 
+/** What classic transfers have no means for. */
+function refuseMeasures({ moving }: TransferOptions): void {
+  refuseOption(moving.stats === true, '--stats', 'classic transfers are not measured');
+}
+
 /** `send --classic`. */
 export async function sendToClassic(
   context: CliContext,
@@ -32,6 +38,8 @@ export async function sendToClassic(
   refuseOption(transfer.overwrite !== 'replace', '--no-clobber and --rename', 'an old server always replaces');
   refuseOption(isPreserveGiven(context), '--preserve', 'time and mode do not travel');
   refuseOption(transfer.dryRun, '--dry-run', 'an old server tells too little');
+  refuseOption(transfer.moving.durability !== undefined, '--durability', 'an old server does as it likes');
+  refuseMeasures(transfer);
   refuseOption(
     sources.some(({ path }) => path === '-'),
     "'-'",
@@ -50,7 +58,7 @@ export async function sendToClassic(
       total: null,
       plan: unplanned,
       async move(onProgress) {
-        const sent = await client.send(path, target.path, { signal, onProgress });
+        const sent = await client.send(path, target.path, { signal, onProgress, ...limitedTo(transfer.moving) });
         return { ...sent, target: `${host}:${sent.path}`, unverified: ACCEPTED };
       },
     }));
@@ -65,20 +73,28 @@ export async function getFromClassic(
     sources,
     target,
   }: { readonly sources: readonly { address: RemoteAddress; text: string }[]; readonly target: string },
-  transfer: TransferOptions & { readonly durability: Durability },
+  transfer: TransferOptions,
 ): Promise<number> {
   refuseOption(isPreserveGiven(context), '--preserve', 'time and mode do not travel');
   refuseOption(transfer.dryRun, '--dry-run', 'an old server tells too little');
+  refuseMeasures(transfer);
   refuseOption(target === '-', "'-'", 'a file is authentic only when its last byte is here');
   const { signal } = context;
-  const { overwrite, durability } = transfer;
+  const { overwrite, moving } = transfer;
+  const { durability = 'file' } = moving;
   return withClassicClient(context, onlyPeer(sources.map(({ address }) => address)), (client) => {
     const jobs = sources.map(({ address, text }): TransferJob => ({
       source: text,
       total: null,
       plan: unplanned,
       async move(onProgress) {
-        const got = await client.get(address.path, target, { overwrite, durability, signal, onProgress });
+        const got = await client.get(address.path, target, {
+          overwrite,
+          durability,
+          signal,
+          onProgress,
+          ...limitedTo(transfer.moving),
+        });
         return { ...got, target: got.path, unverified: AUTHENTIC };
       },
     }));

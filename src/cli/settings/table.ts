@@ -5,6 +5,7 @@
  */
 // Not from '../../index.js': that would load the native addon for a mere --help.
 import { DEFAULT_PORT } from '../../identity/server-address.js';
+import { CLIENT_PACE_ROWS, SERVER_PACE_ROWS } from './pace-rows.js';
 import { defineSetting, type Setting, type SettingRow } from './setting.js';
 import * as type from './value-types.js';
 
@@ -206,15 +207,7 @@ const ROWS: readonly SettingRow[] = [
     details:
       'Lengths then tell something about the content. Do not compress secrets together with what others may choose: see `docs/THREATS.md`.',
   },
-  {
-    scope: 'client',
-    verbs: ['get', 'sync'],
-    flags: '--durability <level>',
-    type: type.choice('none', 'file', 'dir'),
-    default: 'file',
-    help: 'what is on disk before success is reported',
-    details: 'For `send` the server decides.',
-  },
+  ...CLIENT_PACE_ROWS,
   {
     ...serve,
     flags: '--root <dir>',
@@ -273,13 +266,7 @@ const ROWS: readonly SettingRow[] = [
     default: false,
     help: 'nobody may store or remove, whatever the key list says',
   },
-  {
-    ...serve,
-    flags: '--durability <level>',
-    type: type.choice('none', 'file', 'dir'),
-    default: 'file',
-    help: 'what of a stored file is on disk before its sender is told that it is complete',
-  },
+  ...SERVER_PACE_ROWS,
   {
     ...serve,
     flags: '--max-connections <n>',

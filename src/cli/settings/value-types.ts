@@ -103,6 +103,20 @@ function duration(zero: boolean): ValueType {
 export const seconds: ValueType = duration(false);
 export const secondsOrNone: ValueType = duration(true);
 
+const UNITS = ['', 'K', 'M', 'G', 'T'];
+
+/** Bytes a second: a number, or one with K, M, G or T (powers of 1024), from 1024 on. */
+export const byteRate: ValueType = {
+  expects: 'bytes a second from 1024 on, such as 500K or 2.5M',
+  toml: ['string', 'integer'],
+  parse(value) {
+    const [, digits = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,3})?)([KMGT]?)$/i.exec(value) ?? [];
+    const rate = Math.round(Number(digits) * 1024 ** UNITS.indexOf(unit.toUpperCase()));
+    if (digits !== '' && Number.isSafeInteger(rate) && rate >= 1024) return rate;
+    throw new InvalidArgumentError('Give bytes a second from 1024 on, such as 500K or 2.5M (powers of 1024).');
+  },
+};
+
 /** One of some words. */
 export function choice(...choices: readonly string[]): ValueType {
   const expects = choices.length < 3 ? choices.join(' or ') : `one of ${choices.join(', ')}`;

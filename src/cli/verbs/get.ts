@@ -2,18 +2,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { type Durability, E2eeftpError, type OnProgress, pathToBytes, remoteBaseName } from '../../index.js';
+import { E2eeftpError, type OnProgress, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import { getFromClassic } from '../classic/classic-verbs.js';
 import type { CliContext, Verb } from '../context.js';
 import { ClientPool } from '../open-client.js';
 import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
-import { getToStandardOutput } from '../standard-streams.js';
+import { getToStandardOutput, pace } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTreeOptions, namesTreeOption, readTreeOptions, type TreeChoices } from '../tree-options.js';
 import { moveTree, type TreeMoved } from '../tree-transfer.js';
-import { addTransferOptions, readDurability, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -56,21 +56,17 @@ async function isDirectory(path: string): Promise<boolean> {
   );
 }
 
-interface GetOptions extends TransferOptions {
-  durability: Durability;
-}
-
 function makeJob(
   context: CliContext,
   clients: ClientPool,
   { address, text }: GetArguments['sources'][number],
   target: string,
-  options: GetOptions,
+  options: TransferOptions,
   choices: TreeChoices,
 ): TransferJob {
   const { signal } = context;
-  const { overwrite, preserve, durability, moving, compress } = options;
-  const common = { overwrite, preserve, durability, compress, signal, ...moving };
+  const { overwrite, preserve, moving, compress } = options;
+  const common = { overwrite, preserve, compress, signal, ...moving };
   const tree = async (onProgress?: OnProgress): Promise<TreeMoved> => {
     const client = await clients.open(address);
     const end = treeTarget(address, text, target);
@@ -88,7 +84,7 @@ function makeJob(
       const client = await clients.open(address);
       if (target !== '-' && (namesTree(address.path) || namesTreeOption(choices))) return tree(onProgress);
       if (target === '-') {
-        const got = await getToStandardOutput(client, address.path, { compress, signal, onProgress });
+        const got = await getToStandardOutput(client, address.path, { compress, signal, ...pace(moving), onProgress });
         if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
         return { ...got, target: '-' };
       }
@@ -150,7 +146,7 @@ async function plan(
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { output } = context;
   const { sources, target } = readArguments(operands);
-  const transfer: GetOptions = { ...readTransferOptions(options), durability: readDurability(options) };
+  const transfer = readTransferOptions(options);
   const choices = await readTreeOptions(options);
   if (target === '-') {
     if (process.stdout.isTTY && options['force'] !== true && !transfer.dryRun) {
@@ -175,7 +171,9 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     // The first server is reached before anything is started, so that its failure is told once.
     if (sources[0] !== undefined) await clients.open(sources[0].address);
     const into = sources.length > 1 && !target.endsWith('/') ? `${target}/` : target;
-    const jobs = sources.map((source) => makeJob(context, clients, source, into, transfer, choices));
+    const jobs = sources.map((source) =>
+      makeJob(context, clients, source, into, forPeer(transfer, context, source.address.host), choices),
+    );
     return await runTransfers(context, 'get', jobs, transfer);
   } finally {
     await clients.close();

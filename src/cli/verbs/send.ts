@@ -10,11 +10,11 @@ import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js';
 import { asDirectory, finalName, namesDirectory, requireDirectory, shownRemote } from '../remote-target.js';
-import { sendStandardInput } from '../standard-streams.js';
+import { pace, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTreeOptions, readTreeOptions, type TreeChoices } from '../tree-options.js';
 import { moveTree, type TreeMoved } from '../tree-transfer.js';
-import { addTransferOptions, readTransferOptions, type TransferOptions } from '../transfer-options.js';
+import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
   return new E2eeftpError('E2EEFTP_INVALID_ARGUMENT', message, { hint });
@@ -138,7 +138,9 @@ function makeJob(
     },
     async move(onProgress, onRetry) {
       if (isInput) {
-        const sent = await sendStandardInput(client, path, { ...common, onProgress });
+        const { durability } = moving;
+        const disk = durability === undefined ? {} : { durability };
+        const sent = await sendStandardInput(client, path, { ...common, ...disk, ...pace(moving), onProgress });
         if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
         return { ...sent, target: shownRemote(target, sent.path) };
       }
@@ -152,7 +154,7 @@ function makeJob(
 
 async function run(context: CliContext, operands: string[], options: OptionValues): Promise<number> {
   const { sources, target, name } = readArguments(operands, options);
-  const transfer = readTransferOptions(options);
+  const transfer = forPeer(readTransferOptions(options), context, target.host);
   const choices = await readTreeOptions(options);
   const [first] = sources;
   // Before anything is connected: a mistake in the only source should cost nothing.

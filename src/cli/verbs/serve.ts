@@ -156,6 +156,8 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       readOnly,
       logger: log,
       durability,
+      leastDurability:
+        options['leastDurability'] === 'dir' ? 'directory' : (options['leastDurability'] as 'none' | 'file'),
       ...(classic.length === 0 ? {} : { classic, classicAllowDelete: options['classicAllowDelete'] === true }),
       ...serverLimits(options),
     });

@@ -7,7 +7,7 @@ import type { CliContext, Verb } from '../context.js';
 import { withClient } from '../open-client.js';
 import { shownRemote } from '../remote-target.js';
 import { runTransfers } from '../transfer-batch.js';
-import { addTransferOptions, readDurability, readTransferOptions } from '../transfer-options.js';
+import { addTransferOptions, forPeer, readTransferOptions } from '../transfer-options.js';
 import { addTreeOptions, readTreeOptions } from '../tree-options.js';
 import { moveTree, type TreeRoute } from '../tree-transfer.js';
 
@@ -43,18 +43,17 @@ async function run(context: CliContext, operands: string[], options: OptionValue
     throw usage('one source and one target are needed', 'write: e2eeftp sync DIR PEER:DIR');
   }
   const { peer, route } = readRoute(source, target);
-  const transfer = readTransferOptions(options);
+  const transfer = forPeer(readTransferOptions(options), context, peer.host);
   const choices = await readTreeOptions(options);
-  const durability = readDurability(options);
   if (isClassic(context, [peer]))
     throw usage('an old server has no directories', 'use: e2eeftp send --classic FILE… PEER:');
   return withClient(context, peer, async (client) => {
-    const move = { ...transfer, durability };
     const job = {
       source,
       total: null,
-      plan: () => moveTree(context, client, route, move, choices),
-      move: (onProgress: Parameters<typeof moveTree>[5]) => moveTree(context, client, route, move, choices, onProgress),
+      plan: () => moveTree(context, client, route, transfer, choices),
+      move: (onProgress: Parameters<typeof moveTree>[5]) =>
+        moveTree(context, client, route, transfer, choices, onProgress),
     };
     return runTransfers(context, 'sync', [job], transfer);
   });

@@ -77,6 +77,8 @@ export interface ConnectOptions {
    * be well below the server's `stallTimeoutMs`. @default 10_000
    */
   readonly keepAliveMs?: number;
+  /** How long a full local disk is waited for, in milliseconds; 0 = not at all. @default 600_000 */
+  readonly spaceTimeoutMs?: number;
   /** How long a reply may take, in milliseconds; 0 = no limit. @default 300_000 */
   readonly replyTimeoutMs?: number;
   /**
@@ -126,6 +128,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     connecting.close();
     throw error;
   }
+  const clockOffset = nativeSync(() => connecting.serverTime) - Date.now() / 1000;
   const { key } = trust;
   const exactly = pinned(target, [key.fingerprint]);
   if (trust.isNew) {
@@ -162,6 +165,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     identity: opened.identity,
     onTouch: options.onTouch,
     software: opened.software,
+    clockOffset,
     channel: { replyTimeoutMs: options.replyTimeoutMs ?? 300_000, abortGraceMs: options.abortGraceMs ?? 750 },
     reconnectMs: options.reconnectMs ?? 120_000,
   });
@@ -192,15 +196,19 @@ export interface Target {
   readonly timeoutMs: number;
   readonly stallTimeoutMs?: number;
   readonly keepAliveMs?: number;
+  readonly spaceTimeoutMs?: number;
 }
 
 /** Fills in and checks what {@link Target} has. */
 export function checkTarget(options: Omit<ConnectOptions, 'identity'>): Target {
-  const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs, keepAliveMs } = options;
+  const { host, port = DEFAULT_PORT, timeoutMs = 10_000, stallTimeoutMs, keepAliveMs, spaceTimeoutMs } = options;
   if (typeof host !== 'string' || host === '') throw invalid('host must be a name or an address');
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalid('port must be a number from 1 to 65535');
   for (const [name, value] of Object.entries({ timeoutMs, stallTimeoutMs, keepAliveMs })) {
     if (value !== undefined && !(value > 0 && value < 2 ** 31)) throw invalid(`${name} must be a positive number`);
+  }
+  if (spaceTimeoutMs !== undefined && !(spaceTimeoutMs >= 0 && spaceTimeoutMs < 2 ** 31)) {
+    throw invalid('spaceTimeoutMs must be a number from 0 on');
   }
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   return {
@@ -209,6 +217,7 @@ export function checkTarget(options: Omit<ConnectOptions, 'identity'>): Target {
     timeoutMs,
     ...(stallTimeoutMs === undefined ? {} : { stallTimeoutMs }),
     ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    ...(spaceTimeoutMs === undefined ? {} : { spaceTimeoutMs }),
   };
 }
 

@@ -21,10 +21,11 @@ import type { Channel } from './channel.js';
 import { granted, sentBytes } from './compressed.js';
 import { hashRemote } from './hash.js';
 import type { Line } from './line.js';
+import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { readLanes, wantedLanes } from './send.js';
 import { trackTransfer } from './tracked-transfer.js';
-import type { Tracked } from './tracked-transfer.js';
+import type { Pace, Tracked } from './tracked-transfer.js';
 import type { GetOptions, TransferResult } from './transfer-options.js';
 
 const MAX_TRIES = 10_000;
@@ -45,22 +46,26 @@ export async function getFile(
   serverFingerprint: string,
   remotePath: string,
   localPath: string,
-  options: GetOptions,
+  options: GetOptions & Pace,
 ): Promise<TransferResult> {
   const started = performance.now();
   const lanes = wantedLanes(options.connections);
-  return trackTransfer(remotePath, options.onProgress, options.signal, async (tracked) => {
+  const move = async (tracked: Tracked): Promise<TransferResult> => {
     const target = await localTarget(remotePath, localPath, options);
     const fetching = new Fetching(remotePath, target, serverFingerprint, options, tracked, lanes);
-    const { bytes, root, kept, skipped } = await line.persist(
+    const { bytes, root, kept, skipped, reply } = await line.persist(
       { ...options, signal: tracked.signal },
       fetching,
       (channel) => fetching.fetch(channel),
     );
     const seconds = (performance.now() - started) / 1000;
     const crossed = sentBytes(tracked.transfer);
-    return { bytes, root, resumedBytes: kept, skipped, ...crossed, seconds, path: pathFromBytes(target) };
-  });
+    const got = { bytes: bytes - kept, seconds };
+    const stats =
+      options.stats === true && reply !== null ? { stats: measured('down', tracked.transfer, reply, got) } : {};
+    return { bytes, root, resumedBytes: kept, skipped, ...crossed, seconds, path: pathFromBytes(target), ...stats };
+  };
+  return trackTransfer(remotePath, options.onProgress, options.signal, move, options);
 }
 
 interface Fetched {
@@ -68,6 +73,8 @@ interface Fetched {
   readonly root: string;
   readonly kept: number;
   readonly skipped: boolean;
+  /** `null` when nothing was moved. */
+  readonly reply: Reply | null;
 }
 
 /** One file on its way to the local disk, in as many tries as it takes. */
@@ -111,7 +118,7 @@ class Fetching {
     transfer.restart();
     const own = await this.#ownStamp();
     const same = own === null ? null : await this.#sameContent(channel, own);
-    if (same !== null) return { bytes: same.bytes, root: same.root, kept: 0, skipped: true };
+    if (same !== null) return { bytes: same.bytes, root: same.root, kept: 0, skipped: true, reply: null };
     const stamp = this.#options.skip === 'time' ? own : null;
     let file: ReceivedFile | null = null;
     try {
@@ -125,6 +132,7 @@ class Fetching {
           unlessSize: stamp?.size,
           unlessMtime: stamp?.modifiedMs,
           unlessMtimeNs: stamp?.modifiedNs,
+          stats: this.#options.stats === true ? true : undefined,
         },
         {
           signal,
@@ -135,7 +143,7 @@ class Fetching {
       );
       signal.throwIfAborted();
       if (stamp !== null && reply.members['unchanged'] === true) {
-        return { bytes: stamp.size, root: '', kept: 0, skipped: true };
+        return { bytes: stamp.size, root: '', kept: 0, skipped: true, reply: null };
       }
       const received = file as ReceivedFile | null;
       if (received === null) throw new E2eeftpError('E2EEFTP_PROTOCOL', 'the server sent no file');
@@ -283,7 +291,7 @@ class ReceivedFile {
     const { preserve = true, durability = 'file' } = this.#options;
     const modified = preserve ? this.#announcement.modified : {};
     await onLocalDisk(this.#target, () => this.#file.commit({ durability, ...modified }));
-    return { bytes, root: root.toString('hex'), kept, skipped: false };
+    return { bytes, root: root.toString('hex'), kept, skipped: false, reply };
   }
 
   /** Gives it up; what a later try can go on with stays. */

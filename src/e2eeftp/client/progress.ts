@@ -1,6 +1,9 @@
 /**
  * Progress reports: at most ten a second while a file moves, and one at the end.
  */
+import type { NativeStats } from '../../native.js';
+import { sideStats } from '../transfer-stats.js';
+import type { SideStats } from '../transfer-stats.js';
 
 /** How far a transfer is. */
 export interface Progress {
@@ -14,10 +17,15 @@ export interface Progress {
   readonly rate: number;
   /** Seconds to go at that rate; `null` when it can't be told. */
   readonly etaSeconds: number | null;
-  /** `waiting` for the peer, `moving`, `finishing` (verifying, making durable), `done`. */
-  readonly phase: 'waiting' | 'moving' | 'finishing' | 'done';
+  /**
+   * `waiting` for the peer, `moving`, `waiting-for-space` (the disk of whoever receives is full), `finishing` (verifying,
+   * making durable), `done`.
+   */
+  readonly phase: 'waiting' | 'moving' | 'waiting-for-space' | 'finishing' | 'done';
   /** The file, as the caller named it. */
   readonly file: string;
+  /** Where this side's time went so far; only with the option `stats`. */
+  readonly stats?: SideStats;
 }
 
 /** Is called at most ten times a second, never after the transfer's promise settled. Throwing aborts the transfer. */
@@ -36,6 +44,7 @@ interface Sample {
 /** Where a reporter reads: a native transfer, or anything alike. */
 export interface ProgressSource {
   progress(): { transferred: number; kept?: number; total: number; phase: string };
+  stats?(): NativeStats;
 }
 
 /** Polls one transfer and reports. */
@@ -78,6 +87,7 @@ export class ProgressReporter {
       etaSeconds: 0,
       phase: 'done',
       file: this.#file,
+      ...this.#stats(),
     });
   }
 
@@ -96,11 +106,17 @@ export class ProgressReporter {
         // `done` is said once, when the caller's result is there.
         phase: phase === 'done' ? 'finishing' : phaseOf(phase),
         file: this.#file,
+        ...this.#stats(),
       });
     } catch (error) {
       this.stop();
       this.#onThrow(error);
     }
+  }
+
+  #stats(): { stats?: SideStats } {
+    const stats = this.#source.stats?.();
+    return stats === undefined ? {} : { stats: sideStats(stats) };
   }
 
   #measure(bytes: number): { rate: number } {
@@ -114,5 +130,5 @@ export class ProgressReporter {
 }
 
 function phaseOf(phase: string): Progress['phase'] {
-  return phase === 'moving' || phase === 'finishing' ? phase : 'waiting';
+  return phase === 'moving' || phase === 'waiting-for-space' || phase === 'finishing' ? phase : 'waiting';
 }

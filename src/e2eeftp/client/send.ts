@@ -14,9 +14,10 @@ import type { Channel } from './channel.js';
 import { granted, sentBytes } from './compressed.js';
 import { hashRemote } from './hash.js';
 import type { Line } from './line.js';
+import { measured } from './measured.js';
 import type { Reply } from './reply.js';
 import { trackTransfer } from './tracked-transfer.js';
-import type { Tracked } from './tracked-transfer.js';
+import type { Pace, Tracked } from './tracked-transfer.js';
 import type { TransferOptions, TransferResult } from './transfer-options.js';
 
 /** Connections for one file unless told otherwise; most of them. */
@@ -30,7 +31,7 @@ export async function sendFile(
   line: Line,
   localPath: string,
   remotePath: string,
-  options: TransferOptions,
+  options: TransferOptions & Pace,
 ): Promise<TransferResult> {
   const started = performance.now();
   options.signal?.throwIfAborted();
@@ -39,7 +40,7 @@ export async function sendFile(
     throw E2eeftpError.is(error) ? error.within(displayName(localPath)) : error;
   });
   try {
-    return await trackTransfer(localPath, options.onProgress, options.signal, async (tracked) => {
+    const move = async (tracked: Tracked): Promise<TransferResult> => {
       const sending = new Sending(source, localPath, options, tracked, lanes);
       const { reply, result, path } = await line.persist({ ...options, signal: tracked.signal }, sending, (channel) =>
         sending.sendTo(channel, remotePath),
@@ -52,8 +53,12 @@ export async function sendFile(
       checkSent(reply, result, remotePath);
       const { bytes, root, kept } = result;
       const crossed = sentBytes(tracked.transfer);
-      return { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, ...crossed, seconds, path };
-    });
+      const sent = { bytes: bytes - kept, seconds };
+      const stats = options.stats === true ? { stats: measured('up', tracked.transfer, reply, sent) } : {};
+      const moved = { bytes, root: root.toString('hex'), resumedBytes: kept, skipped: false, ...crossed };
+      return { ...moved, seconds, path, ...stats };
+    };
+    return await trackTransfer(localPath, options.onProgress, options.signal, move, options);
   } finally {
     source.close();
   }
@@ -149,6 +154,8 @@ class Sending {
         unlessSize: isSkippedByTime ? size : undefined,
         unlessMtime: isSkippedByTime ? modifiedMs : undefined,
         unlessMtimeNs: isSkippedByTime ? modifiedNs : undefined,
+        durability: this.#options.durability,
+        stats: this.#options.stats === true ? true : undefined,
       },
       {
         signal,

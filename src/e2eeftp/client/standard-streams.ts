@@ -9,14 +9,17 @@ import { askFor } from '../compression.js';
 import type { Channel } from './channel.js';
 import { granted, sentBytes } from './compressed.js';
 import { checkReceived, readAnnouncement } from './get.js';
+import { measured } from './measured.js';
 import { checkSent } from './send.js';
+import type { Reply } from './reply.js';
 import { trackTransfer } from './tracked-transfer.js';
+import type { Tracked } from './tracked-transfer.js';
 import type { TransferOptions, TransferResult } from './transfer-options.js';
 
 /** Options of `client.sendStandardInput`. */
 export type StandardInputOptions = Omit<TransferOptions, 'preserve'>;
 /** Options of `client.getToStandardOutput`. */
-export type StandardOutputOptions = Pick<TransferOptions, 'compress' | 'onProgress' | 'signal'>;
+export type StandardOutputOptions = Pick<TransferOptions, 'compress' | 'limitRate' | 'stats' | 'onProgress' | 'signal'>;
 
 /** Sends standard input; see `Client.sendStandardInput`. */
 export async function sendStandardInput(
@@ -24,14 +27,22 @@ export async function sendStandardInput(
   remotePath: string,
   options: StandardInputOptions,
 ): Promise<TransferResult> {
-  const { overwrite = 'replace', parents = true, compress } = options;
+  const { overwrite = 'replace', parents = true, compress, durability } = options;
+  const wantsStats = options.stats === true;
   const started = performance.now();
-  return trackTransfer('-', options.onProgress, options.signal, async ({ transfer, signal }) => {
+  const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
     let sent: BodyResult | null = null;
     let stopped: unknown = null;
     const reply = await channel.request(
       'SEND',
-      { path: pathToBytes(remotePath), overwrite, parents, ...askFor(compress) },
+      {
+        path: pathToBytes(remotePath),
+        overwrite,
+        parents,
+        durability,
+        stats: wantsStats ? true : undefined,
+        ...askFor(compress),
+      },
       {
         signal,
         send: async (body, asked) => {
@@ -45,8 +56,9 @@ export async function sendStandardInput(
     // A server that wanted no more of it may call that a success: for a file it is none.
     if (stopped !== null) throw stopped;
     const { path } = checkSent(reply, given(sent), remotePath);
-    return outcome(given(sent), transfer, started, path);
-  });
+    return outcome(given(sent), transfer, started, path, wantsStats ? { direction: 'up', reply } : null);
+  };
+  return trackTransfer('-', options.onProgress, options.signal, move, options);
 }
 
 /** Writes a file to standard output; see `Client.getToStandardOutput`. */
@@ -56,12 +68,13 @@ export async function getToStandardOutput(
   options: StandardOutputOptions,
 ): Promise<TransferResult> {
   const { compress } = options;
+  const wantsStats = options.stats === true;
   const started = performance.now();
-  return trackTransfer(remotePath, options.onProgress, options.signal, async ({ transfer, signal }) => {
+  const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
     let received: BodyResult | null = null;
     const reply = await channel.request(
       'GET',
-      { path: pathToBytes(remotePath), ...askFor(compress) },
+      { path: pathToBytes(remotePath), stats: wantsStats ? true : undefined, ...askFor(compress) },
       {
         signal,
         receive: async (body, announcement) => {
@@ -71,8 +84,9 @@ export async function getToStandardOutput(
       },
     );
     checkReceived(reply, given(received));
-    return outcome(given(received), transfer, started, '-');
-  });
+    return outcome(given(received), transfer, started, '-', wantsStats ? { direction: 'down', reply } : null);
+  };
+  return trackTransfer(remotePath, options.onProgress, options.signal, move, options);
 }
 
 function given(result: BodyResult | null): BodyResult {
@@ -80,7 +94,16 @@ function given(result: BodyResult | null): BodyResult {
   throw new E2eeftpError('E2EEFTP_PROTOCOL', 'the server answered without the body');
 }
 
-function outcome({ bytes, root }: BodyResult, transfer: NativeTransfer, started: number, path: string): TransferResult {
+function outcome(
+  { bytes, root }: BodyResult,
+  transfer: NativeTransfer,
+  started: number,
+  path: string,
+  measure: { readonly direction: 'up' | 'down'; readonly reply: Reply } | null,
+): TransferResult {
   const seconds = (performance.now() - started) / 1000;
-  return { bytes, root: root.toString('hex'), resumedBytes: 0, skipped: false, ...sentBytes(transfer), seconds, path };
+  const stats =
+    measure === null ? {} : { stats: measured(measure.direction, transfer, measure.reply, { bytes, seconds }) };
+  const moved = { bytes, root: root.toString('hex'), resumedBytes: 0, skipped: false, ...sentBytes(transfer) };
+  return { ...moved, seconds, path, ...stats };
 }

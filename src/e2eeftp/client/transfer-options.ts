@@ -2,6 +2,7 @@
  * Options and results that `send` and `get` share.
  */
 import type { Durability } from '../commands/send.js';
+import type { TransferStats } from './measured.js';
 import type { RetryOptions } from './line.js';
 import type { Compression } from '../compression.js';
 import type { OnProgress } from './progress.js';
@@ -26,6 +27,15 @@ export interface TransferOptions extends RetryOptions {
   readonly preserve?: boolean;
   /** Make directories that are missing above the target. @default true */
   readonly parents?: boolean;
+  /**
+   * How far the file must be on disk before the call resolves. For `send` it is a wish: a server does at least what its
+   * own setting asks for, and says in the reply what it has done. @default 'file' for `get`, the server's setting for `send`
+   */
+  readonly durability?: Durability;
+  /** Most bytes a second, as they travel; from 1024 on. @default no limit */
+  readonly limitRate?: number;
+  /** Measure where the time goes, on both sides: `stats` of progress reports and of the result. @default false */
+  readonly stats?: boolean;
   /** Go on with what an earlier call has left of the same file; else it is discarded. @default true */
   readonly resume?: boolean;
   /** Take over the blocks that a file of the target's name has already. @default true */
@@ -47,10 +57,7 @@ export interface TransferOptions extends RetryOptions {
 }
 
 /** Options of `client.get`. */
-export interface GetOptions extends TransferOptions {
-  /** How far the file must be on the local disk before the call resolves. @default 'file' */
-  readonly durability?: Durability;
-}
+export type GetOptions = TransferOptions;
 
 /** A file that was moved in full and verified at both ends. */
 export interface TransferResult {
@@ -67,4 +74,6 @@ export interface TransferResult {
   readonly seconds: number;
   /** Final name at the target: remote for `send`, local for `get`. */
   readonly path: string;
+  /** Where the time went; only with the option `stats`. */
+  readonly stats?: TransferStats;
 }

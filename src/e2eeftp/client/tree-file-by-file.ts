@@ -13,6 +13,7 @@ import { isSessionDead } from '../exchange.js';
 import { getFile } from './get.js';
 import { listEntries } from './list.js';
 import { sendFile } from './send.js';
+import type { Pace } from './tracked-transfer.js';
 import type { GetTreeOptions, TreeOptions } from './tree-options.js';
 import type { Channel } from './channel.js';
 import type { TreeParts, TreeRun } from './tree-run.js';
@@ -41,9 +42,10 @@ export function sendFileByFile(
   run: TreeRun,
   localPath: string,
   remotePath: string,
-  options: TreeOptions,
+  options: TreeOptions & Pace,
 ): Promise<NativeTreeCounts> {
-  const { overwrite = 'replace', preserve = true, signal } = options;
+  const { overwrite = 'replace', preserve = true, signal, limitedWith } = options;
+  const how = { overwrite, preserve, limitedWith, ...(signal === undefined ? {} : { signal }) };
   const remote = (path: string): string => (path === '' ? remotePath : joinRemote(remotePath, path));
   const local = (path: string): string => (path === '' ? localPath : joinRemote(localPath, path));
   return walk(run, options, {
@@ -52,7 +54,7 @@ export function sendFileByFile(
     makeDirectory: async (path) => {
       await line.channel.request('MKDIR', { path: pathToBytes(remote(path)), parents: true }, { signal });
     },
-    move: (path) => sendFile(line, local(path), remote(path), { overwrite, preserve, ...(signal ? { signal } : {}) }),
+    move: (path) => sendFile(line, local(path), remote(path), how),
     remove: async (path, isDirectory) => {
       await line.channel.request('DELETE', { path: pathToBytes(remote(path)), recursive: isDirectory }, { signal });
     },
@@ -65,9 +67,9 @@ export function getFileByFile(
   run: TreeRun,
   remotePath: string,
   localPath: string,
-  options: GetTreeOptions,
+  options: GetTreeOptions & Pace,
 ): Promise<NativeTreeCounts> {
-  const { overwrite = 'replace', preserve = true, durability = 'file', signal } = options;
+  const { overwrite = 'replace', preserve = true, durability = 'file', signal, limitedWith } = options;
   const remote = (path: string): string => (path === '' ? remotePath : joinRemote(remotePath, path));
   const local = (path: string): string => (path === '' ? localPath : joinRemote(localPath, path));
   return walk(run, options, {
@@ -82,6 +84,7 @@ export function getFileByFile(
         preserve,
         durability,
         parents: false,
+        limitedWith,
         ...(signal ? { signal } : {}),
       }),
     remove: async (path, isDirectory) => {

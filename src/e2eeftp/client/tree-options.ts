@@ -54,6 +54,8 @@ export interface TreeOptions {
   readonly overwrite?: 'replace' | 'refuse';
   /** Give the copies the times and permission bits of the originals. @default true */
   readonly preserve?: boolean;
+  /** Most bytes a second of the whole tree, as they travel; from 1024 on. @default no limit */
+  readonly limitRate?: number;
   readonly onProgress?: OnProgress;
   /** Called for each file that was moved. */
   readonly onFile?: (file: TreeName) => void;

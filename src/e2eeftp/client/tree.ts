@@ -4,8 +4,8 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { E2eeftpError } from '../../errors.js';
 import { isSystemError } from '../../identity/atomic-file.js';
-import { NativeTransfer, native, readLocalTree, writeLocalTree } from '../../native.js';
-import type { NativeTreeCounts } from '../../native.js';
+import { native, readLocalTree, writeLocalTree } from '../../native.js';
+import type { NativeTransfer, NativeTreeCounts } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { joinRemote, pathToBytes } from '../../storage/path-text.js';
 import { linkSignals } from './abort.js';
@@ -14,6 +14,7 @@ import { getFile } from './get.js';
 import type { RequestArgs } from './channel.js';
 import { ProgressReporter } from './progress.js';
 import { sendFile } from './send.js';
+import { pacedTransfer } from './tracked-transfer.js';
 import { getFileByFile, sendFileByFile } from './tree-file-by-file.js';
 import type { GetTreeOptions, TreeOptions, TreeResult } from './tree-options.js';
 import { TreeRun, treeProgress } from './tree-run.js';
@@ -29,13 +30,16 @@ export async function sendTree(
   check(options);
   const { overwrite = 'replace', preserve = true, links = 'safe', dryRun = false, checksum = false } = options;
   const top = remotePath === '' ? '/' : remotePath;
+  const transfer = pacedTransfer(options);
+  const pace = { overwrite, preserve, limitedWith: transfer };
   const move: MoveLarge = (line, path, onProgress, signal) =>
-    sendFile(line, joinRemote(localPath, path), joinRemote(top, path), { overwrite, preserve, onProgress, signal });
+    sendFile(line, joinRemote(localPath, path), joinRemote(top, path), { ...pace, onProgress, signal });
   const args = { path: pathToBytes(top), delete: options.delete ?? false, dryRun, checksum, preserve, overwrite };
   return runTree(parts, localPath, options, move, {
     verb: 'PUSH',
+    transfer,
     args,
-    talk: (body, run, transfer) =>
+    talk: (body, run) =>
       body.dialog(
         transfer,
         () => local(localPath, () => readLocalTree(pathToBytes(localPath), links === 'follow')),
@@ -44,7 +48,7 @@ export async function sendTree(
           return session.sendTree(transfer, reader, id, how, run.tree);
         },
       ),
-    fileByFile: (run) => sendFileByFile(parts, run, localPath, top, options),
+    fileByFile: (run) => sendFileByFile(parts, run, localPath, top, { ...options, limitedWith: transfer }),
   });
 }
 
@@ -59,6 +63,7 @@ export async function getTree(
   const { overwrite = 'replace', preserve = true, links = 'safe', dryRun = false, checksum = false } = options;
   const { durability = 'file', delete: isDeleting = false } = options;
   const top = remotePath === '' ? '/' : remotePath;
+  const transfer = pacedTransfer(options);
   const move: MoveLarge = (line, path, onProgress, signal) =>
     getFile(line, parts.serverFingerprint, joinRemote(top, path), joinRemote(localPath, path), {
       overwrite,
@@ -67,12 +72,14 @@ export async function getTree(
       onProgress,
       signal,
       parents: false,
+      limitedWith: transfer,
     });
   const kept = links === 'follow' || links === 'skip' ? links : 'keep';
   return runTree(parts, remotePath, options, move, {
     verb: 'PULL',
+    transfer,
     args: { path: pathToBytes(top), dryRun, checksum, links: kept },
-    talk: (body, run, transfer) =>
+    talk: (body, run) =>
       body.dialog(
         transfer,
         async () => {
@@ -90,14 +97,15 @@ export async function getTree(
           return session.receiveTree(transfer, writer, id, how, run.tree);
         },
       ),
-    fileByFile: (run) => getFileByFile(parts, run, top, localPath, options),
+    fileByFile: (run) => getFileByFile(parts, run, top, localPath, { ...options, limitedWith: transfer }),
   });
 }
 
 interface Direction {
   readonly verb: 'PUSH' | 'PULL';
   readonly args: RequestArgs;
-  readonly talk: (body: OutboundBody, run: TreeRun, transfer: NativeTransfer) => Promise<NativeTreeCounts>;
+  readonly transfer: NativeTransfer;
+  readonly talk: (body: OutboundBody, run: TreeRun) => Promise<NativeTreeCounts>;
   readonly fileByFile: (run: TreeRun, signal: AbortSignal) => Promise<NativeTreeCounts>;
 }
 
@@ -112,14 +120,14 @@ async function runTree(
   options.signal?.throwIfAborted();
   const failure = new AbortController();
   const { signal, unlink } = linkSignals(options.signal, failure.signal);
-  const transfer = new NativeTransfer();
+  const { transfer } = direction;
   const run = new TreeRun(parts, options, signal, (error) => failure.abort(error), move);
   const source = { progress: () => treeProgress(transfer, run) };
   const { onProgress } = options;
   const reporter =
     onProgress === undefined ? null : new ProgressReporter(source, file, onProgress, (error) => failure.abort(error));
   try {
-    const counts = await run.run(() => exchange(parts, run, transfer, signal, direction));
+    const counts = await run.run(() => exchange(parts, run, signal, direction));
     // A large file or a callback that failed at the very end.
     signal.throwIfAborted();
     const result = run.result(counts, (performance.now() - started) / 1000);
@@ -134,7 +142,6 @@ async function runTree(
 async function exchange(
   { line }: TreeParts,
   run: TreeRun,
-  transfer: NativeTransfer,
   signal: AbortSignal,
   { verb, args, talk, fileByFile }: Direction,
 ): Promise<NativeTreeCounts> {
@@ -143,7 +150,7 @@ async function exchange(
     await line.channel.request(verb, args, {
       signal,
       send: async (body) => {
-        counts = await talk(body, run, transfer);
+        counts = await talk(body, run);
       },
     });
   } catch (error) {

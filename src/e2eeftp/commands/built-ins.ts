@@ -3,6 +3,7 @@
  */
 import type { CommandRegistry, CommandReply } from '../command-registry.js';
 import type { RequestContext } from '../request-context.js';
+import { BENCH_REQUIREMENT } from './bench.js';
 import { SPACE_REQUIREMENT } from './space.js';
 
 /** The methods that answer the built-in commands. A server has them; a subclass may override them. */
@@ -19,11 +20,12 @@ export interface BuiltInHandlers {
   handleHash(context: RequestContext): Promise<CommandReply>;
   handleSpace(context: RequestContext): Promise<CommandReply>;
   handleReceipt(context: RequestContext): Promise<CommandReply>;
+  handleBench(context: RequestContext): Promise<CommandReply>;
   handlePush(context: RequestContext): Promise<CommandReply>;
   handlePull(context: RequestContext): Promise<CommandReply>;
 }
 
-/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE, RECEIPT, PUSH and PULL. */
+/** Registers SEND, GET, LIST, DELETE, HLIST, STAT, MKDIR, MOVE, COPY, HASH, SPACE, RECEIPT, BENCH, PUSH and PULL. */
 export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHandlers): void {
   registry.set('SEND', {
     summary: 'Stores a file',
@@ -78,6 +80,11 @@ export function registerBuiltIns(registry: CommandRegistry, handlers: BuiltInHan
     summary: 'Tells how much room there is',
     permission: SPACE_REQUIREMENT,
     handler: (context) => handlers.handleSpace(context),
+  });
+  registry.set('BENCH', {
+    summary: 'Measures the way of the bytes; stores nothing',
+    permission: BENCH_REQUIREMENT,
+    handler: (context) => handlers.handleBench(context),
   });
   registry.set('RECEIPT', {
     summary: 'Counter-signs the receipt of a file that was moved',

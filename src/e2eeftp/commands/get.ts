@@ -1,6 +1,6 @@
 /**
- * GET: fetches a file, or a part of it. `{path, start?, end?, compress?}` → 150 `{size, mtime, mtimeNs, mode, fileSize?, compress?}` → body →
- * 226 `{bytes, root}`. `size`, `bytes` and `root` are those of the body.
+ * GET: fetches a file, or a part of it. `{path, start?, end?, compress?, stats?}` → 150 `{size, mtime, mtimeNs, mode,
+ * fileSize?, compress?}` → body → 226 `{bytes, root, stats?}`. `size`, `bytes` and `root` are those of the body.
  */
 import { E2eeftpError } from '../../errors.js';
 import { native, nativeSync } from '../../native.js';
@@ -21,6 +21,7 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
   const path = input.bytes('path');
   const range = readRange(input);
   const lanes = input.count('lanes', 1024) ?? 0;
+  const wantsStats = input.boolean('stats', false);
   const compress = readCompression(input);
   const text = pathFromBytes(path);
   const source = await native(() => exchange.session.view.openSource(path)).catch((error: unknown) => {
@@ -56,7 +57,8 @@ export async function getCommand(context: RequestContext): Promise<CommandReply>
       root: root.toString('hex'),
       ...(isWhole ? {} : { offset: part.offset }),
     };
-    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root };
+    const stats = wantsStats ? exchange.stats() : {};
+    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root, ...stats };
   } finally {
     source.close();
   }

@@ -2,9 +2,10 @@
  * SEND: stores a file. It appears under its name only when all of it arrived and was verified; until then, and after any
  * failure, what was there before stays as it was.
  *
- * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, compress?}` → 100 → body →
- * 226 `{bytes, root, path, kept}`; `path` is the final name, which `rename` may have chosen. With `blocks` a file of more
- * than one block travels by blocks (docs/PROTOCOL.md §9), unless it is compressed.
+ * `{path, size?, mtime?, mtimeNs?, mode?, overwrite: 'replace' | 'refuse' | 'rename'?, parents?, compress?, durability?,
+ * stats?}` → 100 → body → 226 `{bytes, root, path, kept, durability, stats?}`; `path` is the final name, which `rename`
+ * may have chosen. With `blocks` a file of more than one block travels by blocks (docs/PROTOCOL.md §9), unless it is
+ * compressed.
  */
 import { E2eeftpError } from '../../errors.js';
 import { native } from '../../native.js';
@@ -63,10 +64,31 @@ interface Stored {
 /** A file of one block can't be gone on with. */
 export const MIN_BLOCKS_SIZE: number = 1024 * 1024 + 1;
 
+const LEVELS: readonly [Durability, ...Durability[]] = ['none', 'file', 'directory'];
+
+/** What a server does about durability. */
+export interface DurabilityPolicy {
+  /** For a client that does not say. */
+  readonly durability: Durability;
+  /** A wish for less is raised to this. */
+  readonly leastDurability: Durability;
+}
+
+/** What is done for a client that wishes for `wished`: never less than the server's least. */
+export function chosenDurability(wished: Durability | null, policy: DurabilityPolicy): Durability {
+  const level = wished ?? policy.durability;
+  const least = policy.leastDurability;
+  return LEVELS.indexOf(level) < LEVELS.indexOf(least) ? least : level;
+}
+
 /** Answers a SEND. */
-export async function sendCommand(context: RequestContext, durability: Durability): Promise<CommandReply> {
+export async function sendCommand(context: RequestContext, policy: DurabilityPolicy): Promise<CommandReply> {
   context.require('write');
   const wanted = readWanted(context);
+  const { input, exchange } = context;
+  const wished = (context.args['durability'] ?? null) === null ? null : input.choice('durability', LEVELS);
+  const durability = chosenDurability(wished, policy);
+  const wantsStats = input.boolean('stats', false);
   const { path, stage } = wanted;
   const choice = context.input.choice('overwrite', ['replace', 'refuse', 'rename']);
   const unchanged = await findUnchanged(context, path);
@@ -75,7 +97,8 @@ export async function sendCommand(context: RequestContext, durability: Durabilit
   try {
     const { bytes, root, kept } = await store(context, { ...wanted, path: name.path }, durability);
     context.exchange.completed = { direction: 'in', path: pathFromBytes(name.path), bytes, root: root.toString('hex') };
-    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', bytes, root, path: name.path, kept };
+    const told = { bytes, root, path: name.path, kept, durability, ...(wantsStats ? exchange.stats() : {}) };
+    return { status: STATUS_TRANSFER_COMPLETE, text: 'Transfer Complete', ...told };
   } finally {
     name.release();
   }

@@ -1,7 +1,6 @@
 //! Whole records out of the bytes that a blocking socket gives.
 
 use e2eeftp_core::record::{HEADER_LEN, InnerType};
-use e2eeftp_core::transfer::Reason;
 
 use super::PumpSettings;
 use super::wire::Wire;
@@ -63,27 +62,4 @@ pub(crate) fn read_some_record(
     record.truncate(range.end);
     record.drain(..range.start);
     Ok(Some(Received { kind, stream, content: record }))
-}
-
-/// What the receiver of a running body has said, if it has said anything: it may say Stop.
-pub(crate) fn hear_stop(
-    wire: &mut Wire<'_>,
-    settings: &mut PumpSettings<'_>,
-) -> Result<Option<Error>> {
-    if settings.pending.is_empty() && !wire.has_input()? {
-        return Ok(None);
-    }
-    let Received { kind, stream, content } = read_record(wire, settings)?;
-    match (kind, stream) {
-        (InnerType::Stop, stream) if stream == settings.stream => {
-            Ok(Some(Error::PeerStopped(Reason::from_wire(&content)?)))
-        }
-        // A new key before the Stop, which the next check finds; or a Stop that has crossed the
-        // end of an earlier body on the way.
-        (InnerType::KeyUpdate | InnerType::Stop, _) => Ok(None),
-        // The receiver is still there, and busy.
-        (InnerType::Data, stream) if stream == settings.stream && content.is_empty() => Ok(None),
-        (InnerType::Close, _) => Err(Error::Closed),
-        _ => Err(Error::Protocol("only Stop may answer a running body")),
-    }
 }

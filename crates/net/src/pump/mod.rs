@@ -6,9 +6,13 @@
 
 mod blocks;
 mod inbox;
+pub(crate) mod limiter;
+pub(crate) mod meter;
 mod receive;
+pub(crate) mod reverse;
 mod send;
 mod socket;
+pub(crate) mod space;
 #[cfg(unix)]
 mod standard;
 mod stream_receive;
@@ -25,6 +29,7 @@ use crate::limits::KEEP_ALIVE;
 use crate::link::elapsed_ms;
 use crate::transfer::Transfer;
 
+use limiter::Rates;
 use wire::Wire;
 
 pub use blocks::BlocksResult;
@@ -69,14 +74,19 @@ pub struct PumpSettings<'a> {
     pub dead: &'a CancellationToken,
     /// No byte moved for this long: the connection is given up.
     pub stall_timeout: Duration,
-    /// A peer that waits for this side hears of it this often; to be well below its stall limit.
+    /// How often the peer of a body that this side holds up hears that it is still there, at least.
     pub keep_alive: Duration,
+    /// How long a full disk of this side is waited for; zero: not at all.
+    pub space_timeout: Duration,
+    /// Rate limits beside that of `transfer`, shared with other transfers.
+    pub rates: Option<&'a Rates>,
     /// Zero of the clock of the key ratchet.
     pub epoch: Instant,
 }
 
 impl<'a> PumpSettings<'a> {
-    /// Settings with the default stall limit of 30 s; for programs that drive a pump themselves.
+    /// Settings with the default stall limit of 30 s, without a wait for a full disk; for programs
+    /// that drive a pump themselves.
     pub fn new(
         sealer: &'a mut Sealer,
         opener: &'a mut Opener,
@@ -93,6 +103,8 @@ impl<'a> PumpSettings<'a> {
             dead,
             stall_timeout: Duration::from_secs(30),
             keep_alive: KEEP_ALIVE,
+            space_timeout: Duration::ZERO,
+            rates: None,
             epoch: Instant::now(),
         }
     }

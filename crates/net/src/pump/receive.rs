@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::record::{HEADER_LEN, InnerType, TAG_LEN};
-use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_core::transfer::{End, Notice, Reason};
 use e2eeftp_vfs::Staged;
 
+use super::meter::Stage;
+use super::reverse::Notices;
+use super::space::until_space;
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings, give_body_up};
 use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE, data_record_len};
@@ -40,10 +43,12 @@ pub fn receive_body(
     settings.transfer.set_total(expected_len);
     settings.transfer.set_phase(TransferPhase::Moving);
     let transfer = settings.transfer;
-    let wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let wire = Wire::to_receive(socket, &settings)?;
+    let notices = Notices::new(&settings);
     let mut receiver = Receiver {
         wire,
         settings,
+        notices,
         staged,
         expected_len,
         hasher: RootHasher::new(),
@@ -58,6 +63,7 @@ pub fn receive_body(
 struct Receiver<'a, 'b> {
     wire: Wire<'b>,
     settings: PumpSettings<'b>,
+    notices: Notices,
     staged: &'a mut dyn Staged,
     expected_len: Option<u64>,
     hasher: RootHasher,
@@ -110,6 +116,9 @@ impl Receiver<'_, '_> {
             if !self.settings.pending.is_empty() {
                 continue;
             }
+            if self.failure.is_none() && self.notices.is_due() && self.wire.is_limited() {
+                self.notices.send(Notice::Alive, &mut self.wire, &mut self.settings)?;
+            }
             let wanted = self.wanted(filled);
             filled += self.wire.read(&mut bytes[filled..], wanted)?.unwrap_or(0);
         }
@@ -129,6 +138,7 @@ impl Receiver<'_, '_> {
             }
             let record = &mut bytes[start..start + len];
             let opened = self.settings.opener.open(record)?;
+            self.wire.meter.lap(Stage::Open);
             refuse_flags(opened.flags)?;
             match opened.kind {
                 // A Stop may have crossed the end of an earlier body on the way.
@@ -140,6 +150,7 @@ impl Receiver<'_, '_> {
                 InnerType::Data => {
                     if self.failure.is_none() {
                         self.hasher.update(opened.content);
+                        self.wire.meter.lap(Stage::Hash);
                         let range = opened.content_range;
                         pieces[count] = start + range.start..start + range.end;
                         count += 1;
@@ -159,22 +170,27 @@ impl Receiver<'_, '_> {
         if pieces.is_empty() {
             return Ok(());
         }
-        let mut slices = [IoSlice::new(&[]); MAX_PIECES];
-        let mut len = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces) {
-            *slice = IoSlice::new(&bytes[piece.clone()]);
-            len += piece.len() as u64;
-        }
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
         if self.expected_len.is_some_and(|expected| self.received + len > expected) {
             return self.give_up(Error::Integrity("the body is longer than announced"));
         }
-        match self.staged.write_at(&mut slices[..pieces.len()], self.received) {
+        let (staged, offset) = (&mut self.staged, self.received);
+        let written = until_space(&mut self.wire, &mut self.settings, || {
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            for (slice, piece) in slices.iter_mut().zip(pieces) {
+                *slice = IoSlice::new(&bytes[piece.clone()]);
+            }
+            Ok(staged.write_at(&mut slices[..pieces.len()], offset)?)
+        });
+        self.wire.lap(Stage::FileWrite);
+        match written {
             Ok(()) => {
                 self.received += len;
                 self.settings.transfer.add(len);
                 Ok(())
             }
-            Err(error) => self.give_up(error.into()),
+            Err(error) if error.keeps_session() => self.give_up(error),
+            Err(error) => Err(error),
         }
     }
 

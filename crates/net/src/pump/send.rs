@@ -4,14 +4,15 @@ use std::net::TcpStream;
 
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::record::{CONTENT_OFFSET, Head, InnerType, OVERHEAD, TAG_LEN};
-use e2eeftp_core::transfer::End;
+use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::{ErrorKind, Source};
 
-use super::inbox::hear_stop;
+use super::meter::Stage;
+use super::reverse::listen;
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings, give_body_up};
-use crate::buffer::{Buffer, data_record_len, record_content};
+use crate::buffer::{Buffer, SMALLEST_CONTENT, data_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::elapsed_ms;
 use crate::transfer::Phase as TransferPhase;
@@ -32,12 +33,15 @@ pub fn send_body(
     length: u64,
     mut settings: PumpSettings<'_>,
 ) -> Result<BodyResult> {
-    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::to_send(socket, &settings)?;
     settings.transfer.set_total(Some(length));
     settings.transfer.set_phase(TransferPhase::Moving);
     let sent = send_content(&mut wire, source, offset, length, &mut settings);
+    let is_held_up = settings.transfer.progress().phase == TransferPhase::WaitingForSpace;
     settings.transfer.set_phase(TransferPhase::Done);
     match sent {
+        // The peer reads nothing until it has room: there is no way back into step.
+        Err(Error::Aborted) if is_held_up => Err(Error::Closed),
         Err(error) if error.keeps_session() => {
             give_body_up(&mut wire, &mut settings, InnerType::Abort, &error)?;
             Err(error)
@@ -55,8 +59,7 @@ fn send_content(
 ) -> Result<BodyResult> {
     source.advise_sequential();
     let mut buffer = Buffer::take();
-    let batch = buffer.batch;
-    let full = record_content(settings.sealer);
+    let largest = record_content(settings.sealer);
     let mut hasher = RootHasher::new();
     let mut sent = 0;
     while sent < length {
@@ -66,6 +69,7 @@ fn send_content(
             settings.sealer.seal_update(now_ms, &mut update)?;
             wire.write_all(&update)?;
         }
+        let (full, batch) = wire.batch(largest, buffer.batch, SMALLEST_CONTENT);
         let bytes = buffer.as_mut();
         let mut filled = 0;
         let mut moved = 0;
@@ -82,20 +86,26 @@ fn send_content(
                 wire.write_all(&bytes[..filled])?;
                 return Err(error);
             }
+            wire.meter.lap(Stage::FileRead);
             hasher.update(content);
+            wire.meter.lap(Stage::Hash);
             let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
             settings.sealer.seal(head, want, record)?;
+            wire.meter.lap(Stage::Seal);
             filled += record.len();
             moved += want as u64;
         }
-        wire.write_all(&bytes[..filled])?;
+        let mut stopped = write_batch(wire, settings, &bytes[..filled])?;
         sent += moved;
         settings.transfer.add(moved);
         if settings.transfer.is_cancelled() {
             return Err(Error::Aborted);
         }
-        if let Some(stopped) = hear_stop(wire, settings)? {
-            return Err(stopped);
+        if stopped.is_none() {
+            stopped = listen(wire, settings)?;
+        }
+        if let Some(reason) = stopped {
+            return Err(Error::PeerStopped(reason));
         }
     }
     settings.transfer.set_phase(TransferPhase::Finishing);
@@ -124,6 +134,24 @@ pub(crate) fn read_exactly(
         content = &mut content[read..];
     }
     Ok(())
+}
+
+/// Sends whole records, and hears the receiver while it takes none. A Stop does not cut the batch
+/// in two; its reason is returned.
+pub(crate) fn write_batch(
+    wire: &mut Wire<'_>,
+    settings: &mut PumpSettings<'_>,
+    mut bytes: &[u8],
+) -> Result<Option<Reason>> {
+    let mut stopped = None;
+    while !bytes.is_empty() {
+        let written = wire.write_some(bytes)?;
+        bytes = &bytes[written..];
+        if written == 0 && stopped.is_none() {
+            stopped = listen(wire, settings)?;
+        }
+    }
+    Ok(stopped)
 }
 
 const _: () = assert!(OVERHEAD == CONTENT_OFFSET + TAG_LEN, "a record is frame, content, tag");

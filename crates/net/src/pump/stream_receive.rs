@@ -8,9 +8,12 @@ use std::time::Duration;
 use e2eeftp_core::compress::{Decoder, PIECE_HEADER_LEN, PieceHeader};
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::record::{HEADER_LEN, InnerType};
-use e2eeftp_core::transfer::{End, Reason};
+use e2eeftp_core::transfer::{End, Notice, Reason};
 use e2eeftp_vfs::Staged;
 
+use super::meter::Stage;
+use super::reverse::Notices;
+use super::space::until_space;
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings, give_body_up};
 use crate::buffer::Buffer;
@@ -81,10 +84,11 @@ pub fn receive_stream(
     let transfer = settings.transfer;
     transfer.set_total(expected_len);
     transfer.set_phase(Phase::Moving);
-    let wire = Wire::new(socket, transfer, settings.dead, settings.stall_timeout)?;
+    let wire = Wire::to_receive(socket, &settings)?;
+    let notices = Notices::new(&settings);
     let target = Target { sink, expected_len, hasher: RootHasher::new(), received: 0 };
     let pieces = if is_coded { Some(Pieces::new()?) } else { None };
-    let mut receiver = Receiver { wire, settings, target, pieces, failure: None };
+    let mut receiver = Receiver { wire, settings, notices, target, pieces, failure: None };
     let received = receiver.run();
     transfer.set_phase(Phase::Done);
     received
@@ -110,11 +114,18 @@ impl Target<'_> {
         }
     }
 
-    fn write(&mut self, mut bytes: &[u8], settings: &PumpSettings<'_>) -> Result<()> {
+    fn write(
+        &mut self,
+        mut bytes: &[u8],
+        wire: &mut Wire<'_>,
+        settings: &mut PumpSettings<'_>,
+    ) -> Result<()> {
         self.check_room(bytes.len())?;
         self.hasher.update(bytes);
+        wire.meter.lap(Stage::Hash);
         while !bytes.is_empty() {
-            let taken = self.sink.take(bytes)?;
+            let taken = until_space(wire, settings, || self.sink.take(bytes))?;
+            wire.lap(Stage::FileWrite);
             bytes = &bytes[taken..];
             self.received += taken as u64;
             settings.transfer.add(taken as u64);
@@ -126,6 +137,7 @@ impl Target<'_> {
             }
             if taken == 0 {
                 self.sink.wait(TICK)?;
+                wire.lap(Stage::FileWrite);
             }
         }
         Ok(())
@@ -149,7 +161,8 @@ impl Pieces {
         &mut self,
         mut bytes: &[u8],
         target: &mut Target<'_>,
-        settings: &PumpSettings<'_>,
+        wire: &mut Wire<'_>,
+        settings: &mut PumpSettings<'_>,
     ) -> Result<()> {
         settings.transfer.add_coded(bytes.len() as u64);
         loop {
@@ -166,7 +179,8 @@ impl Pieces {
             }
             let coded = &self.partial[PIECE_HEADER_LEN..];
             let plain = self.decoder.decode(&header, coded).map_err(|_| BAD_PIECE)?;
-            target.write(plain, settings)?;
+            wire.meter.lap(Stage::Open);
+            target.write(plain, wire, settings)?;
             self.partial.clear();
         }
     }
@@ -184,6 +198,7 @@ const BAD_PIECE: Error = Error::Integrity("a piece of the compressed body is dam
 struct Receiver<'a, 'b> {
     wire: Wire<'b>,
     settings: PumpSettings<'b>,
+    notices: Notices,
     target: Target<'a>,
     pieces: Option<Pieces>,
     /// Why the body is being drained instead of kept.
@@ -212,6 +227,9 @@ impl Receiver<'_, '_> {
             if self.settings.transfer.is_cancelled() && self.failure.is_none() {
                 self.give_up(Error::Aborted)?;
             }
+            if self.failure.is_none() && self.notices.is_due() && self.wire.is_limited() {
+                self.notices.send(Notice::Alive, &mut self.wire, &mut self.settings)?;
+            }
             if self.settings.pending.is_empty() {
                 filled += self.wire.read(&mut bytes[filled..], None)?.unwrap_or(0);
             }
@@ -236,6 +254,7 @@ impl Receiver<'_, '_> {
                 break;
             }
             let opened = self.settings.opener.open(&mut bytes[start..start + len])?;
+            self.wire.meter.lap(Stage::Open);
             start += len;
             refuse_flags(opened.flags)?;
             match opened.kind {
@@ -247,10 +266,11 @@ impl Receiver<'_, '_> {
                 }
                 InnerType::Data if self.failure.is_some() => {}
                 InnerType::Data => {
+                    let (wire, settings) = (&mut self.wire, &mut self.settings);
                     let taken = match &mut self.pieces {
-                        None => self.target.write(opened.content, &self.settings),
+                        None => self.target.write(opened.content, wire, settings),
                         Some(pieces) => {
-                            pieces.take(opened.content, &mut self.target, &self.settings)
+                            pieces.take(opened.content, &mut self.target, wire, settings)
                         }
                     };
                     match taken {

@@ -12,10 +12,12 @@ use e2eeftp_core::transfer::End;
 use e2eeftp_vfs as vfs;
 use e2eeftp_vfs::{ErrorKind, Source};
 
-use super::inbox::hear_stop;
+use super::meter::Stage;
+use super::reverse::listen;
+use super::send::write_batch;
 use super::wire::Wire;
 use super::{BodyResult, PumpSettings, give_body_up};
-use crate::buffer::{Buffer, data_record_len, record_content};
+use crate::buffer::{Buffer, SMALLEST_CONTENT, data_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::elapsed_ms;
 use crate::transfer::Phase;
@@ -111,7 +113,7 @@ pub fn send_stream(
     settings: PumpSettings<'_>,
 ) -> Result<BodyResult> {
     let transfer = settings.transfer;
-    let wire = Wire::new(socket, transfer, settings.dead, settings.stall_timeout)?;
+    let wire = Wire::to_send(socket, &settings)?;
     transfer.set_phase(Phase::Moving);
     let full = record_content(settings.sealer);
     let mut sender = Sender { wire, settings, full, batch: Vec::new(), last: Instant::now() };
@@ -119,8 +121,11 @@ pub fn send_stream(
         None => sender.send_plain(source, keep_alive),
         Some(mode) => sender.send_coded(source, mode, keep_alive),
     };
+    let is_held_up = transfer.progress().phase == Phase::WaitingForSpace;
     transfer.set_phase(Phase::Done);
     match sent {
+        // The peer reads nothing until it has room: there is no way back into step.
+        Err(Error::Aborted) if is_held_up => Err(Error::Closed),
         Err(error) if error.keeps_session() => {
             give_body_up(&mut sender.wire, &mut sender.settings, InnerType::Abort, &error)?;
             Err(error)
@@ -148,17 +153,17 @@ impl Sender<'_> {
         keep_alive: Duration,
     ) -> Result<BodyResult> {
         let mut buffer = Buffer::take();
-        let records = buffer.batch;
         let mut hasher = RootHasher::new();
         let mut sent = 0u64;
         let mut fed = Fed::Nothing;
         while fed != Fed::End {
             self.renew_key()?;
+            let (full, records) = self.wire.batch(self.full, buffer.batch, SMALLEST_CONTENT);
             let bytes = buffer.as_mut();
             let (mut filled, mut moved) = (0, 0u64);
             for _ in 0..records {
                 let content = filled + CONTENT_OFFSET;
-                let room = &mut bytes[content..content + self.full];
+                let room = &mut bytes[content..content + full];
                 let (len, ended) = match fill(source, room) {
                     Ok(ended) => ended,
                     Err(error) => {
@@ -168,10 +173,13 @@ impl Sender<'_> {
                     }
                 };
                 fed = ended;
+                self.wire.meter.lap(Stage::FileRead);
                 if len > 0 {
                     hasher.update(&bytes[content..content + len]);
+                    self.wire.meter.lap(Stage::Hash);
                     let record = &mut bytes[filled..filled + data_record_len(len)];
                     self.settings.sealer.seal(self.head(InnerType::Data), len, record)?;
+                    self.wire.meter.lap(Stage::Seal);
                     filled += record.len();
                     moved += len as u64;
                 }
@@ -206,10 +214,12 @@ impl Sender<'_> {
         let mut fed = Fed::Nothing;
         while fed != Fed::End {
             let (len, ended) = fill(source, &mut plain)?;
+            self.wire.meter.lap(Stage::FileRead);
             fed = ended;
             if len > 0 {
                 let content = &plain[..len];
                 hasher.update(content);
+                self.wire.meter.lap(Stage::Hash);
                 coded.clear();
                 let tries = effort.tries();
                 let started = Instant::now();
@@ -266,6 +276,7 @@ impl Sender<'_> {
     /// Waits until the source may have bytes again.
     fn wait(&mut self, source: &mut dyn StreamSource, keep_alive: Duration) -> Result<()> {
         source.wait(TICK)?;
+        self.wire.lap(Stage::FileRead);
         if self.last.elapsed() >= keep_alive {
             self.renew_key()?;
             let mut record = vec![0; data_record_len(0)];
@@ -283,8 +294,8 @@ impl Sender<'_> {
         if self.settings.dead.is_cancelled() {
             return Err(Error::Closed);
         }
-        match hear_stop(&mut self.wire, &mut self.settings)? {
-            Some(stopped) => Err(stopped),
+        match listen(&mut self.wire, &mut self.settings)? {
+            Some(reason) => Err(Error::PeerStopped(reason)),
             None => Ok(()),
         }
     }
@@ -307,8 +318,12 @@ impl Sender<'_> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if !bytes.is_empty() {
-            self.wire.write_all(bytes)?;
+            self.wire.meter.lap(Stage::Seal);
+            let stopped = write_batch(&mut self.wire, &mut self.settings, bytes)?;
             self.last = Instant::now();
+            if let Some(reason) = stopped {
+                return Err(Error::PeerStopped(reason));
+            }
         }
         Ok(())
     }

@@ -47,11 +47,11 @@ pub fn receive_tree(
     settings: TreeSettings<'_>,
 ) -> Result<TreeCounts> {
     let TreeSettings { pump, keep_alive, events } = settings;
-    let (transfer, dead) = (pump.transfer, pump.dead);
+    let transfer = pump.transfer;
     begin(transfer);
-    let wire = || Wire::new(socket, transfer, dead, pump.stall_timeout);
-    let out = RecordWriter::new(wire()?, pump.sealer, pump.stream, pump.epoch);
-    let mut incoming = RecordReader::new(wire()?, pump.opener, pump.pending, pump.stream);
+    let (outbound, inbound) = (Wire::to_send(socket, &pump)?, Wire::to_receive(socket, &pump)?);
+    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch);
+    let mut incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream);
     let shared = Shared::new(out);
     let result = std::thread::scope(|scope| {
         let ticking = scope.spawn(|| shared.keep_alive(keep_alive));

@@ -110,6 +110,7 @@ pub(crate) struct Sink {
     is_dropped: Arc<AtomicBool>,
     failure: Option<(u64, ErrorKind)>,
     gate: Option<(u64, Gate)>,
+    full: Option<(u64, Arc<AtomicBool>)>,
 }
 
 impl Sink {
@@ -125,6 +126,11 @@ impl Sink {
     /// The write that reaches the byte at `offset` waits at `gate`.
     pub(crate) fn held_at(offset: u64, gate: &Gate) -> Self {
         Self { gate: Some((offset, gate.clone())), ..Self::default() }
+    }
+
+    /// There is no space for the byte at `offset` and what follows while `is_full` is true.
+    pub(crate) fn full_at(offset: u64, is_full: &Arc<AtomicBool>) -> Self {
+        Self { full: Some((offset, Arc::clone(is_full))), ..Self::default() }
     }
 
     pub(crate) fn staged(&self) -> Box<dyn Staged> {
@@ -156,6 +162,12 @@ impl Staged for MemoryStaged {
             && range.contains(&at)
         {
             return Err(Error::new(kind, "write"));
+        }
+        if let Some((at, is_full)) = &self.0.full
+            && range.end > *at
+            && is_full.load(Ordering::Acquire)
+        {
+            return Err(Error::new(ErrorKind::NoSpace, "write"));
         }
         let mut bytes = self.0.bytes.lock().unwrap();
         assert_eq!(bytes.len() as u64, offset, "a body is written without gaps");

@@ -81,8 +81,12 @@ pub(crate) struct Pair {
     pub(crate) listener: Listener,
 }
 
+/// A full disk is not waited for.
 pub(crate) async fn pair() -> Pair {
-    pair_with(ServerLimits::default(), ClientLimits::default()).await
+    let (mut server, mut client) = (ServerLimits::default(), ClientLimits::default());
+    server.space_timeout = Duration::ZERO;
+    client.space_timeout = Duration::ZERO;
+    pair_with(server, client).await
 }
 
 /// Both ends give up after [`SHORT`] without a byte.
@@ -111,6 +115,7 @@ pub(crate) async fn pair_with(server: ServerLimits, client: ClientLimits) -> Pai
     let mut patient = ClientLimits::default();
     patient.stall_timeout = client.stall_timeout;
     patient.keep_alive = client.keep_alive;
+    patient.space_timeout = client.space_timeout;
     let connecting = within(connect("127.0.0.1", listener.address().port(), patient));
     let client = connecting.await.unwrap().authenticate(&identity()).await.unwrap();
     let server = next(&listener).await.accept();

@@ -185,7 +185,14 @@ async fn what_the_receiver_of_a_body_may_say() {
     let stop = |stream, reason: Reason| (InnerType::Stop, stream, reason.to_wire().to_vec());
     let update = || (InnerType::KeyUpdate, 0, Vec::new());
     for is_pump in [true, false] {
-        for records in [vec![], vec![stop(6, Reason::Io)], vec![update(), stop(6, Reason::Io)]] {
+        let notice = |content: &[u8]| (InnerType::Data, 7, content.to_vec());
+        let harmless = [
+            vec![],
+            vec![stop(6, Reason::Io)],
+            vec![update(), stop(6, Reason::Io)],
+            vec![notice(&[]), notice(&[1]), notice(&[1]), update(), notice(&[])],
+        ];
+        for records in harmless {
             send_while_peer_says(&records, is_pump).await.unwrap();
         }
         let stops = [
@@ -210,6 +217,9 @@ async fn what_the_receiver_of_a_body_may_not_say() {
     let records = [
         (InnerType::Control, 0, b"hello?".to_vec()),
         (InnerType::Data, 7, b"mine".to_vec()),
+        (InnerType::Data, 7, vec![0]),
+        (InnerType::Data, 7, vec![1, 1]),
+        (InnerType::Data, 8, Vec::new()),
         (InnerType::End, 7, end_of(b"").to_vec()),
         (InnerType::Abort, 7, vec![0, 1]),
     ];
@@ -221,6 +231,22 @@ async fn what_the_receiver_of_a_body_may_not_say() {
         let goodbye = [(InnerType::Close, 0, vec![0, 8])];
         let sent = send_while_peer_says(&goodbye, is_pump).await;
         assert!(matches!(sent, Err(Error::Closed)), "{sent:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_of_a_body_that_was_never_sent() {
+    for (stream, content) in [(1, &[][..]), (8, &[1])] {
+        let (session, mut peer) = peers().await;
+        if stream == 8 {
+            let (transfer, source) = (Transfer::new(), MemorySource::shared(b""));
+            within(session.send_file(&transfer, source, 7, 0, 0)).await.unwrap();
+            peer.send(InnerType::Data, 7, content).await;
+        }
+        peer.send(InnerType::Data, stream, content).await;
+        let heard = within(session.next_control(NO_LIMIT)).await;
+        assert!(matches!(heard, Err(Error::Protocol(_))), "{heard:?}");
+        assert!(session.is_closed());
     }
 }
 

@@ -6,10 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::journal_file::{self, JournalFile};
 use super::{BlockStageOptions, BlockStaged, adopt};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
-use crate::metadata::Metadata;
+use crate::jail::{file_type, stat_name};
+use crate::metadata::{FileType, Metadata};
+use crate::preallocate::may_share;
+use crate::space::check_room;
 use crate::staging::{LocalStaged, sync_content, write_all};
 use crate::staging_name;
-use crate::storage::{CommitOptions, Staged};
+use crate::storage::{CommitOptions, StageOptions, Staged};
 use crate::sys::io::Errno;
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use e2eeftp_core::crypto::BlockValue;
@@ -71,9 +74,12 @@ impl LocalBlocks {
             .and_then(BlockLayout::for_size)
             .ok_or_else(|| Error::new(ErrorKind::TooLarge, "stage"))?;
         let named = options.key.map(|key| (key, staging_name::of_transfer(&key, target_name)));
+        let kept_name = named.as_ref().map(|(_, name)| &name[..]);
+        check_room_for_rest(directory.as_fd(), target_name, kept_name, options)?;
+        let stage = StageOptions { needed: Some(0), ..options.stage.clone() };
         let own = duplicate(directory.as_fd())?;
         let staged = match &named {
-            Some((_, name)) => LocalStaged::create_or_open(own, target_name, &options.stage, name)?,
+            Some((_, name)) => LocalStaged::create_or_open(own, target_name, &stage, name)?,
             None => None,
         };
         // Without a key, or while somebody else writes the file of this name, one of its own.
@@ -81,7 +87,7 @@ impl LocalBlocks {
             (staged, true, is_old)
         } else {
             let own = duplicate(directory.as_fd())?;
-            (LocalStaged::create(own, target_name, &options.stage)?, false, false)
+            (LocalStaged::create(own, target_name, &stage)?, false, false)
         };
         let named = named.filter(|_| is_named);
         let claims = Found { layout, is_old, is_durable: options.is_durable };
@@ -376,6 +382,30 @@ impl Drop for LocalBlocks {
         // What can't be removed now goes with the next sweep.
         let _ = self.leave();
     }
+}
+
+/// Refuses a file whose missing part does not fit at the moment. What an earlier transfer has left in
+/// `kept_name` takes no more room, and blocks of the old file may be shared, where the file system can.
+fn check_room_for_rest(
+    directory: BorrowedFd<'_>,
+    target_name: &[u8],
+    kept_name: Option<&[u8]>,
+    options: &BlockStageOptions,
+) -> Result<()> {
+    if options.is_sparse {
+        return Ok(());
+    }
+    let allocated = |name: &[u8]| {
+        stat_name(directory, name)
+            .ok()
+            .filter(|stat| file_type(stat) == FileType::File)
+            .and_then(|stat| u64::try_from(stat.st_blocks).ok())
+            .map_or(0, |blocks| blocks.saturating_mul(512))
+    };
+    let kept = kept_name.map_or(0, allocated);
+    let shared = if options.adopt && may_share(directory) { allocated(target_name) } else { 0 };
+    let len = options.stage.needed.or(options.stage.expected_len).unwrap_or(0);
+    check_room(directory, len.saturating_sub(kept).saturating_sub(shared), "stage")
 }
 
 fn duplicate(file: BorrowedFd<'_>) -> Result<OwnedFd> {

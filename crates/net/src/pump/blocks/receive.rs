@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::BlockHasher;
 use e2eeftp_core::record::{HEADER_LEN, InnerType};
-use e2eeftp_core::transfer::{BlockHead, End, KeptBlock, Reason, ReceivePlan};
+use e2eeftp_core::transfer::{BlockHead, End, KeptBlock, Notice, Reason, ReceivePlan};
 use e2eeftp_vfs::BlockStaged;
 
 use super::BlocksResult;
@@ -19,6 +19,9 @@ use super::receive_board::{FIRST_LANE, LaneId, ReceiveBoard};
 use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE};
 use crate::error::{Error, Result};
 use crate::link::{elapsed_ms, refuse_flags};
+use crate::pump::meter::Stage;
+use crate::pump::reverse::Notices;
+use crate::pump::space::until_space;
 use crate::pump::wire::Wire;
 use crate::pump::{PumpSettings, give_body_up, say_still_there};
 use crate::transfer::Phase;
@@ -53,7 +56,7 @@ pub(crate) fn receive_blocks(
     let transfer = settings.transfer;
     transfer.set_total(Some(staged.layout().size()));
     transfer.set_phase(Phase::Moving);
-    let mut wire = Wire::new(socket, transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::to_receive(socket, &settings)?;
     let board = match adopt(&mut wire, &mut settings, &*staged) {
         Ok(adopted) => Arc::new(ReceiveBoard::new(staged, transfer.clone(), &adopted)),
         Err(error) if error.keeps_session() => {
@@ -102,7 +105,7 @@ pub(crate) fn receive_on_lane(
     board: &ReceiveBoard,
     mut settings: PumpSettings<'_>,
 ) -> Result<()> {
-    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::to_receive(socket, &settings)?;
     let Some(place) = board.add_lane() else { return Ok(()) };
     let received = say_still_there(&mut wire, &mut settings)
         .and_then(|()| Receiver::new(&mut wire, &mut settings, board, place.id).receive_to_end());
@@ -158,6 +161,7 @@ fn adopt(
 struct Receiver<'a, 'w, 's> {
     wire: &'a mut Wire<'w>,
     settings: &'a mut PumpSettings<'s>,
+    notices: Notices,
     board: &'a ReceiveBoard,
     lane: LaneId,
     current: Option<Current>,
@@ -196,7 +200,9 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
     ) -> Self {
         let is_first = lane == FIRST_LANE;
         let expected_len = is_first.then(|| board.layout.size() - board.kept_bytes());
-        Self { wire, settings, board, lane, current: None, expected_len, failure: None }
+        let notices = Notices::new(settings);
+        let (current, failure) = (None, None);
+        Self { wire, settings, notices, board, lane, current, expected_len, failure }
     }
 
     /// Whether this is the lane on which the transfer ends; failures of all of it are told here.
@@ -267,6 +273,9 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
             if !self.settings.pending.is_empty() {
                 continue;
             }
+            if self.failure.is_none() && self.notices.is_due() && self.wire.is_limited() {
+                self.notices.send(Notice::Alive, self.wire, self.settings)?;
+            }
             let wanted = self.wanted(bytes.len() - filled);
             filled += self.wire.read(&mut bytes[filled..], wanted)?.unwrap_or(0);
         }
@@ -288,6 +297,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
             }
             let record = &mut bytes[start..start + len];
             let opened = self.settings.opener.open(record)?;
+            self.wire.meter.lap(Stage::Open);
             refuse_flags(opened.flags)?;
             match opened.kind {
                 // A Stop may have crossed the end of an earlier body on the way.
@@ -305,6 +315,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
                         .filter(|current| content_len <= current.left)
                         .ok_or(Error::Protocol("data that no block has announced"))?;
                     current.hasher.update(opened.content);
+                    self.wire.meter.lap(Stage::Hash);
                     current.at += content_len;
                     current.left -= content_len;
                     self.expected_len =
@@ -404,31 +415,37 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
         if len == 0 || self.failure.is_some() {
             return Ok(());
         }
-        match self.board.staged.zero(hole.start, len) {
-            Ok(()) => {
-                self.settings.transfer.add(len);
-                Ok(())
-            }
-            Err(error) => self.give_up(error.into()),
-        }
+        let staged = &self.board.staged;
+        let zeroed = until_space(self.wire, self.settings, || Ok(staged.zero(hole.start, len)?));
+        self.after_write(zeroed, len)
     }
 
     fn write(&mut self, bytes: &[u8], pieces: &[Range<usize>], offset: u64) -> Result<()> {
         if pieces.is_empty() || self.failure.is_some() {
             return Ok(());
         }
-        let mut slices = [IoSlice::new(&[]); MAX_PIECES];
-        let mut len = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces) {
-            *slice = IoSlice::new(&bytes[piece.clone()]);
-            len += piece.len() as u64;
-        }
-        match self.board.staged.write_at(&mut slices[..pieces.len()], offset) {
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let staged = &self.board.staged;
+        let written = until_space(self.wire, self.settings, || {
+            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
+            for (slice, piece) in slices.iter_mut().zip(pieces) {
+                *slice = IoSlice::new(&bytes[piece.clone()]);
+            }
+            Ok(staged.write_at(&mut slices[..pieces.len()], offset)?)
+        });
+        self.after_write(written, len)
+    }
+
+    /// Counts `len` bytes that were written; gives up what could not be.
+    fn after_write(&mut self, written: Result<()>, len: u64) -> Result<()> {
+        self.wire.lap(Stage::FileWrite);
+        match written {
             Ok(()) => {
                 self.settings.transfer.add(len);
                 Ok(())
             }
-            Err(error) => self.give_up(error.into()),
+            Err(error) if error.keeps_session() => self.give_up(error),
+            Err(error) => Err(error),
         }
     }
 

@@ -13,11 +13,13 @@ use e2eeftp_vfs::{self as vfs, ErrorKind, Source};
 use super::BlocksResult;
 use super::map_body::{drain_map, receive_map};
 use super::send_board::SendBoard;
-use crate::buffer::{Buffer, data_record_len, record_content};
+use crate::buffer::{Buffer, SMALLEST_CONTENT, data_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::elapsed_ms;
-use crate::pump::inbox::{Received, hear_stop, read_record};
-use crate::pump::send::read_exactly;
+use crate::pump::inbox::{Received, read_record};
+use crate::pump::meter::Stage;
+use crate::pump::reverse::listen;
+use crate::pump::send::{read_exactly, write_batch};
 use crate::pump::wire::Wire;
 use crate::pump::{PumpSettings, give_body_up, say_still_there};
 use crate::transfer::Phase;
@@ -51,7 +53,7 @@ pub(crate) fn send_blocks(
     let layout = BlockLayout::for_size(size)
         .ok_or_else(|| Error::from(vfs::Error::new(ErrorKind::TooLarge, "send")))?;
     let transfer = settings.transfer;
-    let mut wire = Wire::new(socket, transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::to_send(socket, &settings)?;
     transfer.set_total(Some(size));
     transfer.set_phase(Phase::Moving);
     let sent = match receive_map(&mut wire, &mut settings, &layout) {
@@ -67,8 +69,11 @@ pub(crate) fn send_blocks(
             send_missing(&mut wire, &Arc::new(board), &mut settings, on_start)
         }
     };
+    let is_held_up = transfer.progress().phase == Phase::WaitingForSpace;
     transfer.set_phase(Phase::Done);
     match sent {
+        // The peer reads nothing until it has room: there is no way back into step.
+        Err(Error::Aborted) if is_held_up => Err(Error::Closed),
         Err(error) if error.keeps_session() => {
             give_body_up(&mut wire, &mut settings, InnerType::Abort, &error)?;
             Err(error)
@@ -107,7 +112,7 @@ pub(crate) fn send_on_lane(
     board: &SendBoard,
     mut settings: PumpSettings<'_>,
 ) -> Result<()> {
-    let mut wire = Wire::new(socket, settings.transfer, settings.dead, settings.stall_timeout)?;
+    let mut wire = Wire::to_send(socket, &settings)?;
     let Received { kind, stream, content } = read_record(&mut wire, &mut settings)?;
     if kind != InnerType::Data || stream != settings.stream || !content.is_empty() {
         return Err(Error::Protocol("a lane begins with the receiver's word"));
@@ -136,8 +141,8 @@ fn send_lane(
         if board.is_over() {
             return Ok(());
         }
-        if let Some(stopped) = hear_stop(wire, settings)? {
-            return Err(stopped);
+        if let Some(reason) = listen(wire, settings)? {
+            return Err(Error::PeerStopped(reason));
         }
         match board.next(PATIENCE)? {
             Next::Done => return Ok(()),
@@ -173,8 +178,10 @@ fn send_block(
     // A change is found before more of a file that can't be completed is sent.
     board.source.check_unchanged()?;
     let pieces = data_in(&*board.source, range.clone())?;
-    let full = record_content(settings.sealer);
-    let mut sending = Sending { wire, settings, buffer, filled: 0, records: 0, full, hasher };
+    let largest = record_content(settings.sealer);
+    let (full, batch) = wire.batch(largest, buffer.batch, SMALLEST_CONTENT);
+    let mut sending =
+        Sending { wire, settings, buffer, filled: 0, records: 0, full, batch, hasher };
     let mut done = range.start;
     for (position, piece) in pieces.iter().enumerate() {
         sending.hash_zeros(piece.start - done);
@@ -206,6 +213,8 @@ struct Sending<'a, 'w, 's> {
     records: usize,
     /// Content of a full record.
     full: usize,
+    /// Full records of a batch.
+    batch: usize,
     hasher: BlockHasher,
 }
 
@@ -234,13 +243,13 @@ impl Sending<'_, '_, '_> {
     fn send_piece(&mut self, source: &dyn Source, piece: Range<u64>) -> Result<()> {
         let mut at = piece.start;
         while at < piece.end {
-            if self.records == self.buffer.batch {
+            if self.records == self.batch {
                 self.flush()?;
                 if self.settings.transfer.is_cancelled() {
                     return Err(Error::Aborted);
                 }
-                if let Some(stopped) = hear_stop(self.wire, self.settings)? {
-                    return Err(stopped);
+                if let Some(reason) = listen(self.wire, self.settings)? {
+                    return Err(Error::PeerStopped(reason));
                 }
             }
             let want = usize::try_from(piece.end - at).unwrap_or(self.full).min(self.full);
@@ -252,9 +261,12 @@ impl Sending<'_, '_, '_> {
                 self.flush()?;
                 return Err(error);
             }
+            self.wire.meter.lap(Stage::FileRead);
             self.hasher.update(content);
+            self.wire.meter.lap(Stage::Hash);
             let head = Head { kind: InnerType::Data, flags: 0, stream: self.settings.stream };
             self.settings.sealer.seal(head, want, record)?;
+            self.wire.meter.lap(Stage::Seal);
             self.filled = end;
             self.records += 1;
             at += want as u64;
@@ -267,7 +279,10 @@ impl Sending<'_, '_, '_> {
     fn flush(&mut self) -> Result<()> {
         let filled = std::mem::take(&mut self.filled);
         self.records = 0;
-        self.wire.write_all(&self.buffer.as_mut()[..filled])?;
+        let batch = &self.buffer.as_mut()[..filled];
+        if let Some(reason) = write_batch(self.wire, self.settings, batch)? {
+            return Err(Error::PeerStopped(reason));
+        }
         let now_ms = elapsed_ms(self.settings.epoch);
         if self.settings.sealer.needs_update(now_ms) {
             let mut update = Vec::new();

@@ -10,9 +10,9 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(super) use unix::{peek, prepare, receive, send};
+pub(super) use unix::{peek, prepare, receive, receive_ready, send};
 #[cfg(windows)]
-pub(super) use windows::{peek, prepare, receive, send};
+pub(super) use windows::{peek, prepare, receive, receive_ready, send};
 
 use std::time::Duration;
 

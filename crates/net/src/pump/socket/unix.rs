@@ -29,6 +29,11 @@ pub(in crate::pump) fn receive(
     Ok(recv(socket, buffer, flags)?.0)
 }
 
+/// Takes what has arrived, without waiting. 0 is the end of the stream.
+pub(in crate::pump) fn receive_ready(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, buffer, RecvFlags::DONTWAIT)?.0)
+}
+
 /// Bytes that wait, at most one, without taking or waiting for them. 0 is the end of the stream.
 pub(in crate::pump) fn peek(socket: &TcpStream) -> io::Result<usize> {
     let mut byte = [0];

@@ -57,6 +57,14 @@ pub(in crate::pump) fn receive(
     }
 }
 
+/// Takes what has arrived, without waiting. 0 is the end of the stream.
+pub(in crate::pump) fn receive_ready(
+    mut socket: &TcpStream,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    socket.read(buffer)
+}
+
 /// Bytes that wait, at most one, without taking or waiting for them. 0 is the end of the stream.
 pub(in crate::pump) fn peek(socket: &TcpStream) -> io::Result<usize> {
     socket.peek(&mut [0])
