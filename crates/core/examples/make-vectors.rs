@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+#[path = "../tests/common/blocks.rs"]
+mod blocks;
 #[path = "../tests/common/receipts.rs"]
 mod receipts;
 #[path = "../tests/common/reference.rs"]

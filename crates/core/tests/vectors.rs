@@ -7,6 +7,7 @@ use std::path::Path;
 
 use common::vectors;
 use e2eeftp_core::receipt::Receipt;
+use e2eeftp_core::transfer::{BlockHead, BlockLayout, BlockMap, JournalContent};
 use serde_json::Value;
 
 fn stored(name: &str) -> Value {
@@ -47,7 +48,7 @@ fn every_vector_is_reproduced() {
         compare(name, &stored, &made);
         values += stored["cases"].as_array().unwrap().len();
     }
-    assert_eq!(values, 4 + 4 + 2 + 2 + 1 + 1 + 2);
+    assert_eq!(values, 4 + 4 + 4 + 2 + 2 + 1 + 1 + 2);
 }
 
 /// The stored bytes alone, without the code that made them: a client that draws the stored
@@ -61,6 +62,41 @@ fn stored_handshakes_are_accepted() {
         for case in stored(name)["cases"].as_array().unwrap() {
             vectors::replay(case);
         }
+    }
+}
+
+/// The stored maps and journals say what stands beside them.
+#[test]
+fn stored_blocks_are_read() {
+    let stored = stored("blocks.json");
+    let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+    let layout = |value: &Value| BlockLayout::for_size(value["size"].as_u64().unwrap()).unwrap();
+    let partial = stored["cases"].as_array().unwrap().iter().find(|case| case["name"] == "partial");
+    let values = partial.unwrap()["values"].as_array().unwrap();
+    let map = &stored["map"];
+    let read = BlockMap::from_wire(&layout(map), &bytes(&map["map"])).unwrap();
+    for (index, value) in values.iter().enumerate() {
+        let claimed = read.get(u32::try_from(index).unwrap());
+        let is_kept = map["kept"].as_array().unwrap().contains(&Value::from(index));
+        assert_eq!(claimed.map(|value| value.to_vec()), is_kept.then(|| bytes(value)));
+    }
+    for head in stored["block_records"].as_array().unwrap() {
+        let read = BlockHead::from_wire(&layout(map), &bytes(&head["content"])).unwrap();
+        assert_eq!(u64::from(read.index), head["block"].as_u64().unwrap());
+        assert_eq!(read.is_last, head["last"].as_bool().unwrap());
+        assert_eq!(
+            (read.offset, read.len),
+            (head["offset"].as_u64().unwrap(), head["length"].as_u64().unwrap())
+        );
+    }
+    for journal in stored["journals"].as_array().unwrap() {
+        let key = bytes(&journal["key"]).try_into().unwrap();
+        let raw = bytes(&journal["journal"]);
+        let read = JournalContent::decode(&key, &layout(journal), &raw).unwrap();
+        assert_eq!(read.valid_len, raw.len());
+        let claimed: Vec<_> = read.blocks.iter().map(|block| block.value.to_vec()).collect();
+        assert_eq!(claimed, values.iter().map(bytes).collect::<Vec<_>>());
+        assert_eq!(read.header.boot_id.is_some(), journal["boot_id"].is_string());
     }
 }
 

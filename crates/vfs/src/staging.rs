@@ -181,7 +181,6 @@ impl LocalStaged {
             return Err(Error::new(ErrorKind::SourceChanged, "commit"));
         }
         sys::fs::ftruncate(&self.file, self.written_to).during("commit")?;
-        sys::fs::fchmod(&self.file, final_mode(self.mode())).during("commit")?;
         if let Some(modified) = options.modified {
             let last_modification =
                 timespec(modified).ok_or_else(|| Error::new(ErrorKind::Unsupported, "commit"))?;
@@ -190,9 +189,12 @@ impl LocalStaged {
             sys::fs::futimens(&self.file, &times).during("commit")?;
         }
         match options.durability {
-            Durability::None => Ok(()),
-            Durability::File | Durability::Directory => sync_content(self.file.as_fd()),
+            Durability::None => {}
+            Durability::File | Durability::Directory => sync_content(self.file.as_fd())?,
         }
+        // Last: whoever is killed before this leaves a file that is still hidden from others, and can be
+        // gone on with.
+        sys::fs::fchmod(&self.file, final_mode(self.mode())).during("commit")
     }
 
     /// Gives the file its final name.
@@ -331,6 +333,12 @@ fn create_or_open_locked(
             continue;
         }
         if !is_private(&stat) {
+            if file_type(&stat) == FileType::File && sys::is_own(&stat) && stat.st_nlink == 1 {
+                // Who could open it may still have it open. It is one of ours all the same, whose writer
+                // was killed in the middle of its commit.
+                remove_if_there(directory, name)?;
+                continue;
+            }
             return Ok(None);
         }
         match stat_name(directory, name) {

@@ -2,6 +2,7 @@
 //! pair of peers.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod blocks;
 pub(crate) mod receipts;
 pub(crate) mod reference;
 pub(crate) mod vectors;

@@ -640,8 +640,9 @@ pub(crate) fn security_keys() -> Value {
 }
 
 /// Name and content of each file.
-pub(crate) fn all() -> [(&'static str, Value); 7] {
+pub(crate) fn all() -> [(&'static str, Value); 8] {
     [
+        ("blocks.json", super::blocks::all()),
         ("security-key.json", security_keys()),
         ("rotation.json", rotations()),
         ("receipt.json", super::receipts::cases()),

@@ -18,11 +18,11 @@ mod windows;
 
 #[cfg(unix)]
 pub(crate) use unix::{
-    AsFd, BorrowedFd, OwnedFd, fs, io, is_private, open_parent, path_from_bytes,
+    AsFd, BorrowedFd, OwnedFd, fs, io, is_own, is_private, open_parent, path_from_bytes,
 };
 #[cfg(windows)]
 pub(crate) use windows::{
-    AsFd, BorrowedFd, OwnedFd, fs, io, is_private, open_parent, path_from_bytes,
+    AsFd, BorrowedFd, OwnedFd, fs, io, is_own, is_private, open_parent, path_from_bytes,
 };
 
 use crate::path::VPath;

@@ -34,7 +34,7 @@ pub(crate) fn content(size: u64) -> Vec<u8> {
     (0..size).map(|at| (at % 253) as u8).collect()
 }
 
-fn value(layout: &BlockLayout, index: u32, bytes: &[u8]) -> KeptBlock {
+pub(crate) fn value(layout: &BlockLayout, index: u32, bytes: &[u8]) -> KeptBlock {
     let mut hasher = BlockHasher::new(layout, index).unwrap();
     hasher.update(bytes);
     KeptBlock { index, value: hasher.finalize() }
