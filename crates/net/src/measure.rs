@@ -10,7 +10,7 @@ use e2eeftp_vfs::{CommitOptions, Error, ErrorKind, FileType, Metadata, Result, S
 /// Length of the bytes that are repeated; far longer than what a compressor looks back.
 const PATTERN_LEN: usize = 1 << 20;
 
-/// SplitMix64 from a fixed start: nothing on the way can make these bytes fewer.
+/// `SplitMix64` from a fixed start: nothing on the way can make these bytes fewer.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut state = 0_u64;
     let mut next = || {
