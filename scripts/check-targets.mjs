@@ -60,6 +60,8 @@ async function check(target) {
     RUSTC_BOOTSTRAP: '1',
     CARGO_TARGET_DIR: join(place, 'target'),
     LIBNODE_PATH: place,
+    // As `napi build` does it: without this, musl has no shared libraries, and the addon would not be checked.
+    ...(target.endsWith('musl') ? { RUSTFLAGS: '-C target-feature=-crt-static' } : {}),
   };
   const { status } = await run(join(zig, 'cargo-zigbuild'), words, { env });
   return status;

@@ -142,6 +142,19 @@ test('without resume everything moves again', async (t) => {
   t.deepEqual(await leftovers(pair.root, pair.local), []);
 });
 
+test('without resume a broken connection still goes on with what this call has sent', async (t) => {
+  const pair = await startPair(t);
+  const { client, proxy } = await throughProxy(t, pair);
+  const { path, content } = await localFile(pair, 'source');
+  for (const link of proxy.links) link.toServer.holdAt = 12 * MIB;
+  const sending = client.send(path, '/target', { resume: false });
+  await until(() => (proxy.links[0]?.toServer.forwarded ?? 0) >= 12 * MIB);
+  proxy.links[0]?.cut();
+  const sent = await sending;
+  t.true(sent.resumedBytes >= 8 * MIB, `resumed ${sent.resumedBytes}`);
+  t.true((await readFile(join(pair.root, 'target'))).equals(content));
+});
+
 test('a source that changed between two calls is never mixed with what was there', async (t) => {
   const pair = await startPair(t);
   const { path, content } = await localFile(pair, 'source');

@@ -115,12 +115,12 @@ test('a directory where a file should be, at either end', async (t) => {
   box.write('files/source/x', 'x');
   box.write('files/file', 'file');
   box.write('into/file/inside', 'kept');
-  assertError(t, await box.run(['send', 'directory', '127.0.0.1:x', ...server.at]), 1, 'IS_DIRECTORY');
-  assertError(t, await box.run(['get', '127.0.0.1:source', 'x', ...server.at]), 1, 'IS_DIRECTORY');
+  box.write('name', 'name');
+  assertError(t, await box.run(['send', 'directory', '127.0.0.1:file', ...server.at]), 1, 'NOT_DIRECTORY');
+  assertError(t, await box.run(['get', '127.0.0.1:source', 'name', ...server.at]), 1, 'NOT_DIRECTORY');
   assertError(t, await box.run(['rm', '127.0.0.1:directory', ...server.at]), 1, 'IS_DIRECTORY');
   // The final name is a directory, whatever way leads there.
   box.write('files/into/name/kept', 'kept');
-  box.write('name', 'name');
   assertError(t, await box.run(['send', 'name', '127.0.0.1:into/', ...server.at]), 1, 'IS_DIRECTORY');
   assertError(t, await box.run(['get', '127.0.0.1:file', 'into/', ...server.at]), 1, 'IS_DIRECTORY');
   // A file where a directory should be.

@@ -52,11 +52,12 @@ function readSkip(options: OptionValues): Skip {
 function readMoving(options: OptionValues): TransferOptions['moving'] {
   const delta = options['delta'] as 'auto' | 'always' | 'never';
   const connections = options['connections'] as number | undefined;
+  const reconnect = options['reconnect'] as number | undefined;
   return {
     resume: options['resume'] !== false,
     delta: delta !== 'never',
     skip: readSkip(options),
-    reconnectMs: Math.ceil((options['reconnect'] as number) * 1000),
+    ...(reconnect === undefined ? {} : { reconnectMs: Math.ceil(reconnect * 1000) }),
     ...(connections === undefined ? {} : { connections }),
     ...durabilityOf(options['durability']),
     ...(typeof options['limitRate'] === 'number' ? { limitRate: options['limitRate'] } : {}),

@@ -172,26 +172,22 @@ export class Exchange {
   /**
    * Asks for the request's body by blocks and receives it.
    *
-   * @param begin is told the transfer before anything moves; what it returns is called when it is over.
+   * @param begin is told the transfer before anything moves.
    */
   async receiveBlocks(
     blocks: NativeBlocks,
     lanes: number,
-    begin: (transfer: NativeTransfer) => () => void,
+    begin: (transfer: NativeTransfer) => void,
   ): Promise<BlocksResult> {
     this.#askOnce();
     const { channel } = this.session;
     return this.#transfer(async (transfer) => {
-      const end = begin(transfer);
-      try {
-        await this.patiently(() => channel.reservePump(transfer));
-        return await this.#withLanes(lanes, async (offer) => {
-          await this.reply(STATUS_SEND_BODY, 'Send what is missing', { blocks: true, lanes: offer.ids });
-          return channel.receiveBlocks(transfer, blocks, this.id, offer);
-        });
-      } finally {
-        end();
-      }
+      begin(transfer);
+      await this.patiently(() => channel.reservePump(transfer));
+      return this.#withLanes(lanes, async (offer) => {
+        await this.reply(STATUS_SEND_BODY, 'Send what is missing', { blocks: true, lanes: offer.ids });
+        return channel.receiveBlocks(transfer, blocks, this.id, offer);
+      });
     });
   }
 

@@ -9,57 +9,73 @@ import { settlesWithin } from './settles-within.js';
 const SILENT_MS = 5_000;
 /** How long a try that was given up may take to let go of its file, in milliseconds. */
 const LET_GO_MS = 10_000;
+/** How long others are waited for, which may be about to end, in milliseconds. */
+const GRACE_MS = 1_000;
 
 interface Running {
   /** Chosen by the client for one run; the same one in each of its tries. */
   readonly run: string;
-  readonly transfer: NativeTransfer;
   readonly cut: () => void;
   readonly ended: Promise<void>;
+  transfer: Pick<NativeTransfer, 'progress'> | null;
   moved: number;
   movedAt: number;
 }
 
-/** A try that is under way; `end` must be called when it is over. */
+/** A try that is under way; `end` must be called when it has let go of its file. */
 export interface RunningUpload {
+  /** What the try is judged by: while it moves, it is not silent. */
+  watch(transfer: Pick<NativeTransfer, 'progress'>): void;
   end(): void;
 }
 
 /** The uploads of one server. */
 export class RunningUploads {
-  readonly #running = new Map<string, Running>();
+  readonly #running = new Map<string, Set<Running>>();
 
-  /** Makes room: ends an earlier try of the same run, or one that stands still, and waits until it is over. */
-  async makeRoom(owner: string, target: Buffer, run: string): Promise<void> {
-    const earlier = this.#running.get(nameOf(owner, target));
-    if (earlier === undefined || (earlier.run !== run && !isSilent(earlier))) return;
-    earlier.cut();
-    await settlesWithin(earlier.ended, LET_GO_MS);
-  }
-
-  /** Notes a try. @param cut ends its session at once. */
-  begin(owner: string, target: Buffer, run: string, transfer: NativeTransfer, cut: () => void): RunningUpload {
+  /**
+   * Notes a try, once earlier ones have made room: those of the same run, or that stand still, are ended and waited for.
+   *
+   * @param cut ends the session of this one at once.
+   */
+  async begin(owner: string, target: Buffer, run: string, cut: () => void): Promise<RunningUpload> {
     const name = nameOf(owner, target);
+    const tries = this.#running.get(name) ?? new Set();
+    this.#running.set(name, tries);
+    const others = [...tries];
     let resolve: () => void = () => undefined;
     const ended = new Promise<void>((settle) => {
       resolve = settle;
     });
-    const entry: Running = { run, transfer, cut, ended, moved: 0, movedAt: performance.now() };
-    this.#running.set(name, entry);
+    const entry: Running = { run, cut, ended, transfer: null, moved: 0, movedAt: performance.now() };
+    tries.add(entry);
     const watch = setInterval(() => look(entry), SILENT_MS / 5);
     watch.unref();
+    const stale = others.filter((other) => other.run === run || isSilent(other));
+    for (const other of stale) other.cut();
+    await settlesWithin(allEnded(stale), LET_GO_MS);
+    await settlesWithin(allEnded(others), GRACE_MS);
     return {
+      watch: (transfer) => {
+        entry.transfer = transfer;
+        entry.movedAt = performance.now();
+      },
       end: () => {
         clearInterval(watch);
-        if (this.#running.get(name) === entry) this.#running.delete(name);
+        tries.delete(entry);
+        if (tries.size === 0 && this.#running.get(name) === tries) this.#running.delete(name);
         resolve();
       },
     };
   }
 }
 
+async function allEnded(tries: readonly Running[]): Promise<void> {
+  await Promise.all(tries.map(({ ended }) => ended));
+}
+
 function look(entry: Running): void {
-  const { transferred } = entry.transfer.progress();
+  const { transferred } = entry.transfer?.progress() ?? { transferred: entry.moved };
   if (transferred === entry.moved) return;
   entry.moved = transferred;
   entry.movedAt = performance.now();

@@ -137,7 +137,7 @@ impl NativeBlocks {
             env,
             blocking(move || {
                 let Some((staged, _)) = slot.lock().take() else { return Ok(()) };
-                if discard { staged.abort().or_throw() } else { Ok(()) }
+                if discard { staged.abort() } else { staged.leave() }.or_throw()
             }),
         )
     }

@@ -9,7 +9,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How long a given-up body may take until both sides are in step again.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Default of `keep_alive`, well within every stall limit.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Default of `space_timeout`.
 const SPACE_TIMEOUT: Duration = Duration::from_secs(600);
 /// File pumps that run for clients of this process at the same time; further ones wait.

@@ -14,7 +14,9 @@ use crate::rename::{identity, refusing};
 use crate::space::check_room;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged};
-use crate::sys::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use crate::sys::fs::{
+    AtFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT,
+};
 use crate::sys::io::Errno;
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use crate::writeback::Writeback;
@@ -137,6 +139,15 @@ impl LocalStaged {
 
     /// See [`Staged::commit`]; after an error in front of the renaming the staged file is as it was.
     pub(crate) fn commit_in_place(&mut self, options: &CommitOptions) -> Result<Metadata> {
+        self.commit_or_not(options).inspect_err(|_| {
+            if self.is_linked {
+                // What has not got its name is for nobody else. The first failure is the one to tell.
+                let _ = sys::fs::fchmod(&self.file, Mode::RUSR | Mode::WUSR);
+            }
+        })
+    }
+
+    fn commit_or_not(&mut self, options: &CommitOptions) -> Result<Metadata> {
         self.prepare(options)?;
         // Opened first, so that a directory that can't be synchronised fails before the rename.
         let to_sync = match options.durability {
@@ -310,24 +321,29 @@ fn create_or_open_locked(
             // Not a file of ours, whatever it is.
             Err(_) => return Ok(None),
         };
-        let stat = sys::fs::fstat(&file).during("stage")?;
-        let is_ours = file_type(&stat) == FileType::File && sys::is_own(&stat);
         // Without a lock nobody can tell whether another writer is at it.
-        if !is_ours || sys::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if sys::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(None);
         }
-        match sys::fs::fstat(&file).during("stage")?.st_nlink {
+        let stat = sys::fs::fstat(&file).during("stage")?;
+        if stat.st_nlink == 0 {
             // Committed or removed between open and lock.
-            0 => {}
-            1 => match stat_name(directory, name) {
-                Ok(named) if identity(&named) == identity(&stat) => return Ok(Some((file, true))),
-                _ => {}
-            },
-            // It has another name too: then it is not hidden.
-            _ => return Ok(None),
+            continue;
+        }
+        if !is_private(&stat) {
+            return Ok(None);
+        }
+        match stat_name(directory, name) {
+            Ok(named) if identity(&named) == identity(&stat) => return Ok(Some((file, true))),
+            _ => {}
         }
     }
     Ok(None)
+}
+
+/// Whether nobody else can have it open: a regular file of this user, for this user alone, under one name.
+pub(crate) fn is_private(stat: &Stat) -> bool {
+    file_type(stat) == FileType::File && sys::is_private(stat) && stat.st_nlink == 1
 }
 
 /// Locks a file just created. `false` if a sweep was faster and has removed it or is about to.

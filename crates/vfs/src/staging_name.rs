@@ -1,6 +1,6 @@
 //! Names of staged files and their journals: `.e2eeftp-`, 32 hexadecimal digits, and `.part` or `.journal`.
 
-use ring::digest::{Context, SHA256};
+use e2eeftp_core::crypto::RootHasher;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -38,11 +38,11 @@ fn stem(name: &[u8]) -> Option<&[u8]> {
 
 /// The name of the staged file of transfers with `key` to the file `target`: always the same one.
 pub(crate) fn of_transfer(key: &[u8; 16], target: &[u8]) -> Vec<u8> {
-    let mut hash = Context::new(&SHA256);
+    let mut hash = RootHasher::new();
     hash.update(b"e2eeftp staged file\0");
     hash.update(key);
     hash.update(target);
-    name_of(&hash.finish().as_ref()[..RANDOM_LEN])
+    name_of(&hash.finalize()[..RANDOM_LEN])
 }
 
 /// The name of the journal of a staged file.

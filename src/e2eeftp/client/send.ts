@@ -145,7 +145,8 @@ class Sending {
         parents,
         blocks: askFor(this.#options.compress).compress === undefined,
         ...askFor(this.#options.compress),
-        resume,
+        // What earlier runs have left is discarded once only: from then on there is this run's own.
+        resume: resume || this.#isByBlocks,
         delta,
         sparse: nativeSync(() => this.#source.isSparse),
         lanes: this.#lanes.count,

@@ -32,6 +32,7 @@ export async function sendStandardInput(
   const started = performance.now();
   const move = async ({ transfer, signal }: Tracked): Promise<TransferResult> => {
     let sent: BodyResult | null = null;
+    let stopped: unknown = null;
     const reply = await channel.request(
       'SEND',
       {
@@ -45,10 +46,15 @@ export async function sendStandardInput(
       {
         signal,
         send: async (body, asked) => {
-          sent = await body.fromStandardInput(transfer, granted(asked, compress));
+          sent = await body.fromStandardInput(transfer, granted(asked, compress)).catch((error: unknown) => {
+            stopped = error;
+            throw error;
+          });
         },
       },
     );
+    // A server that wanted no more of it may call that a success: for a file it is none.
+    if (stopped !== null) throw stopped;
     const { path } = checkSent(reply, given(sent), remotePath);
     return outcome(given(sent), transfer, started, path, wantsStats ? { direction: 'up', reply } : null);
   };

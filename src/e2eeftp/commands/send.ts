@@ -170,7 +170,7 @@ async function storeBlocks(
   const { view, uploads, channel } = exchange.session;
   const { path, modified, stage } = wanted;
   const owner = `${peer.fingerprint} ${context.grant.path}`;
-  await exchange.patiently(() => uploads.makeRoom(owner, path, run));
+  const upload = await exchange.patiently(() => uploads.begin(owner, path, run, () => channel.destroy()));
   const options = {
     stage,
     key: uploadKey(peer.fingerprint),
@@ -178,28 +178,33 @@ async function storeBlocks(
     adopt: delta,
     isDurable: durability !== 'none',
   };
-  let blocks = await native(() => view.stageBlocks(path, options));
-  let isStored = false;
+  let blocks: NativeBlocks | null = null;
   try {
-    if (!resume) {
-      await native(() => blocks.release(true));
-      blocks = await native(() => view.stageBlocks(path, options));
-    }
-    const { bytes, root, kept } = await exchange.receiveBlocks(blocks, lanes, (transfer) => {
-      const upload = uploads.begin(owner, path, run, transfer, () => channel.destroy());
-      return () => upload.end();
-    });
-    noteJournal(exchange, blocks);
-    await native(() => blocks.commit({ durability, ...modified }));
-    isStored = true;
-    return { bytes, root, kept };
+    blocks = await native(() => view.stageBlocks(path, options));
+    if (!resume) blocks = await stageAnew(blocks, () => view.stageBlocks(path, options));
+    const staged = blocks;
+    const stored = await exchange.receiveBlocks(staged, lanes, (transfer) => upload.watch(transfer));
+    noteJournal(exchange, staged);
+    // To make a large file durable takes its time, too.
+    await exchange.patiently(() => native(() => staged.commit({ durability, ...modified })));
+    blocks = null;
+    return stored;
   } finally {
-    if (!isStored) {
-      noteJournal(exchange, blocks);
-      // What has arrived waits for the next try; the first failure is the one to report.
-      await native(() => blocks.release(false)).catch((failure: unknown) => exchange.note(failure));
-    }
+    if (blocks !== null) await letGo(exchange, blocks);
+    // Not before: the next try finds what this one has left.
+    upload.end();
   }
+}
+
+async function stageAnew(blocks: NativeBlocks, stage: () => Promise<NativeBlocks>): Promise<NativeBlocks> {
+  await native(() => blocks.release(true));
+  return native(stage);
+}
+
+/** What has arrived waits for the next try; the failure that led here is the one to report. */
+async function letGo(exchange: Exchange, blocks: NativeBlocks): Promise<void> {
+  noteJournal(exchange, blocks);
+  await native(() => blocks.release(false)).catch((failure: unknown) => exchange.note(failure));
 }
 
 /** A transfer goes on without its journal; that it had to is for the log. */

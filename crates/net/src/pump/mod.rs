@@ -25,6 +25,7 @@ use e2eeftp_core::record::{Head, InnerType, Opener, Sealer};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::limits::KEEP_ALIVE;
 use crate::link::elapsed_ms;
 use crate::transfer::Transfer;
 
@@ -73,7 +74,8 @@ pub struct PumpSettings<'a> {
     pub dead: &'a CancellationToken,
     /// No byte moved for this long: the connection is given up.
     pub stall_timeout: Duration,
-    /// How often the peer of a body that this side holds up hears that it is still there, at least.
+    /// A peer that waits for this side hears of it this often; one that is held up by it twice as
+    /// often. To be well below its stall limit.
     pub keep_alive: Duration,
     /// How long a full disk of this side is waited for; zero: not at all.
     pub space_timeout: Duration,
@@ -101,7 +103,7 @@ impl<'a> PumpSettings<'a> {
             transfer,
             dead,
             stall_timeout: Duration::from_secs(30),
-            keep_alive: Duration::from_secs(10),
+            keep_alive: KEEP_ALIVE,
             space_timeout: Duration::ZERO,
             rates: None,
             epoch: Instant::now(),
@@ -115,6 +117,14 @@ impl<'a> PumpSettings<'a> {
         self.pending.drain(..len);
         len
     }
+}
+
+/// Tells the peer that this side is at work on the body: an empty record of it.
+fn say_still_there(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<()> {
+    let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
+    let mut record = Vec::new();
+    settings.sealer.seal_small(head, &[], &mut record)?;
+    wire.write_all(&record)
 }
 
 /// Tells the peer why the body ends here: by Abort as its sender, by Stop as its receiver. From then on

@@ -2,6 +2,7 @@
 //! up or made to fail, peers that speak the protocol by hand, and a man in the middle.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod blocks;
 pub(crate) mod files;
 pub(crate) mod lanes;
 pub(crate) mod proxy;

@@ -6,6 +6,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod block_lanes;
+mod block_maps;
+mod blocks;
 mod evil_server;
 mod forger;
 mod lanes;

@@ -58,11 +58,14 @@ pub(super) fn adopt(
             }
             let len = usize::try_from(range.end - at).unwrap_or(PIECE_LEN).min(PIECE_LEN);
             let room = &mut buffer[..len];
-            let read =
-                if is_shared { blocks.read_at(room, at)? } else { source.read_at(room, at)? };
-            if read == 0 {
-                break;
-            }
+            let read = if is_shared { blocks.read_at(room, at) } else { source.read_at(room, at) };
+            let read = match read {
+                Ok(0) => break,
+                Ok(read) => read,
+                // An old file that can't be read is nothing to adopt from, and no reason to give the new
+                // one up: what is left of it travels.
+                Err(_) => return Ok(adopted),
+            };
             hasher.update(&room[..read]);
             if !is_shared {
                 blocks.write_at(&mut [IoSlice::new(&room[..read])], at)?;

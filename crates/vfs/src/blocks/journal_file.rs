@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 use e2eeftp_core::transfer::{BlockLayout, JournalContent, JournalHeader, KeptBlock, encode_entry};
 
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
-use crate::jail::file_type;
-use crate::metadata::FileType;
-use crate::staging::sync_content;
+use crate::staging::{is_private, sync_content};
 use crate::sys::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use crate::sys::io::Errno;
 use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
@@ -148,7 +146,9 @@ pub(crate) fn remove(directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
     }
 }
 
-/// The journal's file, locked, and its bytes; `None` when there is none that could be one.
+/// The journal's file, locked, and its bytes; `None` when there is none that could be one of ours: then it is
+/// replaced when there is something to claim. What another user made, or what has another name too, is not
+/// written to, since others would see what is claimed.
 fn read(
     directory: BorrowedFd<'_>,
     name: &[u8],
@@ -159,18 +159,23 @@ fn read(
     let opened = sys::io::retry_on_intr(|| sys::fs::openat(directory, name, flags, Mode::empty()));
     let file = match opened {
         Ok(file) => file,
-        // Nothing, or something that no journal can be: it is replaced when there is something to claim.
-        Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::ACCESS) => {
-            return Ok(None);
-        }
+        // Nothing, or something that no journal can be.
+        Err(
+            Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO | Errno::ACCESS | Errno::PERM,
+        ) => return Ok(None),
         Err(errno) => return Err(Error::from_errno(OP, errno)),
     };
     let stat = sys::fs::fstat(&file).during(OP)?;
     let len = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-    if file_type(&stat) != FileType::File || len > JournalContent::max_len(layout) {
+    if !is_private(&stat) || len > JournalContent::max_len(layout) {
         return Ok(None);
     }
-    lock(file.as_fd())?;
+    match lock(file.as_fd()) {
+        Ok(()) => {}
+        // Only a sweep can have it, and removes it.
+        Err(error) if error.kind() == ErrorKind::Busy => return Ok(None),
+        Err(error) => return Err(error),
+    }
     let mut bytes = vec![0; usize::try_from(len).map_err(|_| Error::new(ErrorKind::TooLarge, OP))?];
     let mut filled = 0;
     while filled < bytes.len() {

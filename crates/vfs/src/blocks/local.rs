@@ -37,12 +37,28 @@ pub(crate) struct LocalBlocks {
 
 #[derive(Debug)]
 struct Claims {
-    /// `None` without a key, and after an error.
+    /// `None` without a key, and where the journal can't be had.
     file: Option<JournalFile>,
     /// Written and not claimed: see [`BlockStaged::note`].
     noted: Vec<KeptBlock>,
     values: Vec<Option<BlockValue>>,
+    /// It could not be written: what it holds is all that is claimed.
+    is_closed: bool,
     error: Option<Error>,
+}
+
+impl Claims {
+    /// Data that was claimed, or was to be, may be lost.
+    fn void(&mut self, directory: BorrowedFd<'_>) {
+        self.is_closed = true;
+        self.values.fill(None);
+        self.noted.clear();
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.remove(directory)
+        {
+            self.error = Some(error);
+        }
+    }
 }
 
 impl LocalBlocks {
@@ -73,34 +89,18 @@ impl LocalBlocks {
             let own = duplicate(directory.as_fd())?;
             (LocalStaged::create(own, target_name, &stage)?, false, false)
         };
-        let mut kept = Vec::new();
-        let mut journal = None;
-        if let (true, Some((key, name))) = (is_named, named) {
-            let journal_name = staging_name::journal_of(&name);
-            if !is_old {
-                // One without its file claims nothing.
-                journal_file::remove(directory.as_fd(), &journal_name)?;
+        let named = named.filter(|_| is_named);
+        let claims = Found { layout, is_old, is_durable: options.is_durable };
+        let (file, kept, journal) = match claims.open(directory.as_fd(), &staged, named) {
+            Ok(found) => found,
+            Err(error) => {
+                if is_old {
+                    // What an earlier transfer has left may be of use when this has passed.
+                    staged.leave();
+                }
+                return Err(error);
             }
-            let opened =
-                JournalFile::open(directory.as_fd(), journal_name, key, layout, options.is_durable);
-            let (file, claimed) = opened?;
-            kept = claimed;
-            journal = Some(file);
-        }
-        let file = duplicate(staged.as_fd())?;
-        let len = u64::try_from(sys::fs::fstat(&file).during("stage")?.st_size).unwrap_or(0);
-        kept.retain(|block| layout.range(block.index).is_some_and(|range| range.end <= len));
-        if kept.is_empty() && len > 0 {
-            sys::fs::ftruncate(&file, 0).during("stage")?;
-        }
-        // At once: to lengthen it later could cut off what another thread has written meanwhile.
-        sys::fs::ftruncate(&file, layout.size()).during("stage")?;
-        let mut values = vec![None; layout.count() as usize];
-        for block in &kept {
-            if let Some(slot) = values.get_mut(block.index as usize) {
-                *slot = Some(block.value);
-            }
-        }
+        };
         let blocks = Self {
             layout,
             kept,
@@ -108,7 +108,7 @@ impl LocalBlocks {
             target_name: target_name.to_vec(),
             file,
             staged: Mutex::new(Some(staged)),
-            journal: Mutex::new(Claims { file: journal, noted: Vec::new(), values, error: None }),
+            journal: Mutex::new(journal),
             may_adopt: options.adopt,
             is_durable: options.is_durable,
         };
@@ -124,6 +124,15 @@ impl LocalBlocks {
     fn with_staged<T>(&self, work: impl FnOnce(&mut LocalStaged) -> Result<T>) -> Result<T> {
         let mut staged = lock(&self.staged);
         work(staged.as_mut().ok_or_else(|| Error::new(ErrorKind::Cancelled, "stage"))?)
+    }
+
+    /// Makes what is written durable, where the journal promises that. A second call after a failure would
+    /// say nothing about the same data: then nothing is claimed any more.
+    fn sync_claimed(&self, journal: &mut Claims) -> Result<()> {
+        if !self.is_durable {
+            return Ok(());
+        }
+        sync_content(self.file.as_fd()).inspect_err(|_| journal.void(self.directory.as_fd()))
     }
 
     /// Lets this file share the disk's blocks with `source`. False where the file system can't.
@@ -145,6 +154,59 @@ impl LocalBlocks {
     )))]
     pub(super) fn share(&self, _source: BorrowedFd<'_>) -> bool {
         false
+    }
+}
+
+/// What is known about a staged file when it is opened.
+struct Found {
+    layout: BlockLayout,
+    /// An earlier transfer has left it.
+    is_old: bool,
+    is_durable: bool,
+}
+
+impl Found {
+    /// The staged file once more, with its final length, what is claimed of it, and the journal, for which
+    /// `named` has key and name.
+    fn open(
+        &self,
+        directory: BorrowedFd<'_>,
+        staged: &LocalStaged,
+        named: Option<([u8; 16], Vec<u8>)>,
+    ) -> Result<(OwnedFd, Vec<KeptBlock>, Claims)> {
+        let layout = self.layout;
+        let values = vec![None; layout.count() as usize];
+        let mut claims =
+            Claims { file: None, noted: Vec::new(), values, is_closed: false, error: None };
+        let mut kept = Vec::new();
+        if let Some((key, name)) = named {
+            let name = staging_name::journal_of(&name);
+            // One without its file claims nothing.
+            let removed = if self.is_old { Ok(()) } else { journal_file::remove(directory, &name) };
+            match removed {
+                Ok(()) => {
+                    let (file, found) =
+                        JournalFile::open(directory, name, key, layout, self.is_durable)?;
+                    (claims.file, kept) = (Some(file), found);
+                }
+                // Something of somebody else: there is a file without a journal, then.
+                Err(error) => claims.error = Some(error),
+            }
+        }
+        let file = duplicate(staged.as_fd())?;
+        let len = u64::try_from(sys::fs::fstat(&file).during("stage")?.st_size).unwrap_or(0);
+        kept.retain(|block| layout.range(block.index).is_some_and(|range| range.end <= len));
+        if kept.is_empty() && len > 0 {
+            sys::fs::ftruncate(&file, 0).during("stage")?;
+        }
+        // At once: to lengthen it later could cut off what another thread has written meanwhile.
+        sys::fs::ftruncate(&file, layout.size()).during("stage")?;
+        for block in &kept {
+            if let Some(slot) = claims.values.get_mut(block.index as usize) {
+                *slot = Some(block.value);
+            }
+        }
+        Ok((file, kept, claims))
     }
 }
 
@@ -207,19 +269,24 @@ impl BlockStaged for LocalBlocks {
 
     fn checkpoint(&self, blocks: &[KeptBlock]) -> Result<()> {
         let mut journal = lock(&self.journal);
-        let Claims { file, values, error, .. } = &mut *journal;
-        let Some(open) = file else { return Ok(()) };
-        if self.is_durable {
-            sync_content(self.file.as_fd())?;
+        if journal.is_closed || journal.file.is_none() {
+            return Ok(());
         }
+        self.sync_claimed(&mut journal)?;
+        let Claims { file, values, is_closed, error, .. } = &mut *journal;
+        let Some(open) = file else { return Ok(()) };
+        let mut before = Vec::new();
         for block in blocks {
             if let Some(slot) = values.get_mut(block.index as usize) {
-                *slot = Some(block.value);
+                before.push((block.index as usize, slot.replace(block.value)));
             }
         }
         if let Err(failure) = open.claim(self.directory.as_fd(), blocks, &claimed(values)) {
             *error = Some(failure);
-            *file = None;
+            *is_closed = true;
+            for (index, value) in before.into_iter().rev() {
+                values[index] = value;
+            }
         }
         Ok(())
     }
@@ -230,7 +297,12 @@ impl BlockStaged for LocalBlocks {
 
     fn retract(&self, blocks: &[u32]) -> Result<()> {
         let mut journal = lock(&self.journal);
-        let Claims { file, values, .. } = &mut *journal;
+        if journal.file.is_none() {
+            return Ok(());
+        }
+        // What is claimed may come from a journal that promised less.
+        self.sync_claimed(&mut journal)?;
+        let Claims { file, values, is_closed, .. } = &mut *journal;
         let Some(open) = file else { return Ok(()) };
         for index in blocks {
             if let Some(slot) = values.get_mut(*index as usize) {
@@ -238,7 +310,7 @@ impl BlockStaged for LocalBlocks {
             }
         }
         let left = claimed(values);
-        if left.is_empty() {
+        if left.is_empty() || *is_closed {
             return open.remove(self.directory.as_fd());
         }
         // What can't be corrected must not be believed.
@@ -254,10 +326,15 @@ impl BlockStaged for LocalBlocks {
         let staged = slot.as_mut().ok_or_else(|| Error::new(ErrorKind::Cancelled, "commit"))?;
         // A file that ends with a hole has not been written to its end.
         staged.filled_to(self.layout.size())?;
-        let metadata = staged.commit_in_place(options)?;
+        let committed = staged.commit_in_place(options);
+        let mut journal = lock(&self.journal);
+        let metadata = committed.inspect_err(|error| {
+            if error.op() == "sync" {
+                journal.void(self.directory.as_fd());
+            }
+        })?;
         *slot = None;
         drop(slot);
-        let mut journal = lock(&self.journal);
         if let Some(mut file) = journal.file.take()
             && let Err(error) = file.remove(self.directory.as_fd())
         {
@@ -265,6 +342,29 @@ impl BlockStaged for LocalBlocks {
             journal.error = Some(error);
         }
         Ok(metadata)
+    }
+
+    fn leave(&self) -> Result<()> {
+        let noted = std::mem::take(&mut lock(&self.journal).noted);
+        if !noted.is_empty() && lock(&self.staged).is_some() {
+            // What can't be claimed is sent again.
+            let _ = self.checkpoint(&noted);
+        }
+        let has_claims = {
+            let journal = lock(&self.journal);
+            journal.file.is_some() && journal.values.iter().any(Option::is_some)
+        };
+        if !has_claims {
+            return self.abort();
+        }
+        let Some(staged) = lock(&self.staged).take() else { return Ok(()) };
+        lock(&self.journal).file = None;
+        staged.leave();
+        // Other descriptors of the file are this one: the lock ends for all of them.
+        match sys::fs::flock(&self.file, sys::fs::FlockOperation::Unlock) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL) => Ok(()),
+            Err(errno) => Err(Error::from_errno("stage", errno)),
+        }
     }
 
     fn abort(&self) -> Result<()> {
@@ -279,23 +379,8 @@ impl BlockStaged for LocalBlocks {
 
 impl Drop for LocalBlocks {
     fn drop(&mut self) {
-        let noted = std::mem::take(&mut lock(&self.journal).noted);
-        if !noted.is_empty() && lock(&self.staged).is_some() {
-            // What can't be claimed is sent again.
-            let _ = self.checkpoint(&noted);
-        }
-        let has_claims = {
-            let journal = lock(&self.journal);
-            journal.file.is_some() && journal.values.iter().any(Option::is_some)
-        };
-        if has_claims {
-            if let Some(staged) = lock(&self.staged).take() {
-                staged.leave();
-            }
-        } else {
-            // What can't be removed now goes with the next sweep.
-            let _ = self.abort();
-        }
+        // What can't be removed now goes with the next sweep.
+        let _ = self.leave();
     }
 }
 

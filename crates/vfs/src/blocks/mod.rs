@@ -57,8 +57,9 @@ pub trait BlockStaged: Send + Sync {
     /// file was staged as durable, then the entry. Does nothing without a key.
     ///
     /// # Errors
-    /// Those of making the data durable: it may be lost. A journal that can't be written ends with the
-    /// first error, which [`BlockStaged::take_journal_error`] tells, and the transfer goes on without it.
+    /// Those of making the data durable: it may be lost, so nothing is claimed any more. A journal that
+    /// can't be written ends with the first error, which [`BlockStaged::take_journal_error`] tells; the
+    /// transfer goes on without it, and what it has claimed before stays.
     fn checkpoint(&self, blocks: &[KeptBlock]) -> Result<()>;
 
     /// Notes that `blocks` are written: if the file is dropped without a commit, they are claimed then.
@@ -80,6 +81,14 @@ pub trait BlockStaged: Send + Sync {
     /// As [`crate::Staged::commit`]. The staged file is still there after an error in front of the
     /// renaming.
     fn commit(&self, options: &CommitOptions) -> Result<Metadata>;
+
+    /// Lets go of the file as a drop does, whoever else still holds this: what its journal claims stays
+    /// for a later transfer, which may begin at once. Nothing may be written at the same time or later.
+    /// Does nothing after a commit or [`BlockStaged::abort`].
+    ///
+    /// # Errors
+    /// As [`BlockStaged::abort`], where there is nothing to stay.
+    fn leave(&self) -> Result<()>;
 
     /// Removes staged file and journal. Does nothing after a commit.
     ///

@@ -17,9 +17,13 @@ mod wide;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{AsFd, BorrowedFd, OwnedFd, fs, io, is_own, open_parent, path_from_bytes};
+pub(crate) use unix::{
+    AsFd, BorrowedFd, OwnedFd, fs, io, is_private, open_parent, path_from_bytes,
+};
 #[cfg(windows)]
-pub(crate) use windows::{AsFd, BorrowedFd, OwnedFd, fs, io, is_own, open_parent, path_from_bytes};
+pub(crate) use windows::{
+    AsFd, BorrowedFd, OwnedFd, fs, io, is_private, open_parent, path_from_bytes,
+};
 
 use crate::path::VPath;
 

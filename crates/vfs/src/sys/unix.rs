@@ -14,9 +14,10 @@ pub(crate) fn open_parent(directory: BorrowedFd<'_>, flags: fs::OFlags) -> io::R
     fs::openat(directory, c"..", flags | fs::OFlags::NOFOLLOW, fs::Mode::empty())
 }
 
-/// Whether the file belongs to the user of this process.
-pub(crate) fn is_own(stat: &fs::Stat) -> bool {
+/// Whether the file belongs to the user of this process, who alone may open it.
+pub(crate) fn is_private(stat: &fs::Stat) -> bool {
     stat.st_uid == rustix::process::geteuid().as_raw()
+        && !fs::Mode::from_raw_mode(stat.st_mode).intersects(fs::Mode::RWXG | fs::Mode::RWXO)
 }
 
 /// A path is any bytes.

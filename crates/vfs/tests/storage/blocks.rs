@@ -18,10 +18,10 @@ use e2eeftp_vfs::{
 use crate::support::{QUICK, Site, kind, path, staged_files};
 use crate::tmpfs::Tmpfs;
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 const KEY: [u8; 16] = [3; 16];
 
-fn options(size: u64) -> BlockStageOptions {
+pub(crate) fn options(size: u64) -> BlockStageOptions {
     BlockStageOptions {
         stage: StageOptions { expected_len: Some(size), ..StageOptions::default() },
         key: Some(KEY),
@@ -30,7 +30,7 @@ fn options(size: u64) -> BlockStageOptions {
     }
 }
 
-fn content(size: u64) -> Vec<u8> {
+pub(crate) fn content(size: u64) -> Vec<u8> {
     (0..size).map(|at| (at % 253) as u8).collect()
 }
 
@@ -41,14 +41,14 @@ fn value(layout: &BlockLayout, index: u32, bytes: &[u8]) -> KeptBlock {
 }
 
 /// Writes block `index` of `bytes` and returns what can be claimed.
-fn fill(staged: &dyn BlockStaged, index: u32, bytes: &[u8]) -> KeptBlock {
+pub(crate) fn fill(staged: &dyn BlockStaged, index: u32, bytes: &[u8]) -> KeptBlock {
     let range = staged.layout().range(index).unwrap();
     let block = &bytes[range.start as usize..range.end as usize];
     staged.write_at(&mut [IoSlice::new(block)], range.start).unwrap();
     value(staged.layout(), index, block)
 }
 
-fn leftovers(site: &Site) -> Vec<String> {
+pub(crate) fn leftovers(site: &Site) -> Vec<String> {
     let names = staged_files(&site.host("")).into_iter();
     let mut suffixes: Vec<String> =
         names.map(|path: PathBuf| path.extension().unwrap().to_str().unwrap().to_owned()).collect();
@@ -165,7 +165,7 @@ fn a_damaged_journal_costs_its_claims_and_nothing_else() {
     }
 }
 
-fn journal_name(site: &Site) -> String {
+pub(crate) fn journal_name(site: &Site) -> String {
     let files = staged_files(&site.host(""));
     let journal = files.iter().find(|path| path.extension().is_some_and(|end| end == "journal"));
     journal.unwrap().file_name().unwrap().to_str().unwrap().to_owned()

@@ -17,6 +17,8 @@ mod tmpfs;
 #[cfg(target_os = "linux")]
 mod blocks;
 #[cfg(target_os = "linux")]
+mod blocks_hostile;
+#[cfg(target_os = "linux")]
 mod copy;
 #[cfg(target_os = "linux")]
 mod escape;

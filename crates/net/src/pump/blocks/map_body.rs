@@ -80,6 +80,29 @@ pub(super) fn receive_map(
     }
 }
 
+/// What the sender has said before it got its map, if anything: it may give the body up.
+///
+/// # Errors
+/// [`Error::PeerAborted`]; connection errors.
+pub(super) fn hear_abort(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<()> {
+    if settings.pending.is_empty() && !wire.has_input()? {
+        return Ok(());
+    }
+    // A record that has not come whole is waited for at the next look.
+    let Some(Received { kind, stream, content }) = read_some_record(wire, settings)? else {
+        return Ok(());
+    };
+    match kind {
+        // A Stop may have crossed the end of an earlier body on the way, or this one's map.
+        InnerType::Stop | InnerType::KeyUpdate => Ok(()),
+        InnerType::Close => Err(Error::Closed),
+        InnerType::Abort if stream == settings.stream => {
+            Err(Error::PeerAborted(Reason::from_wire(&content)?))
+        }
+        _ => Err(Error::Protocol("a sender waits for the map")),
+    }
+}
+
 /// Drops what still comes of a body of this stream, up to its end. Draining must have been started.
 pub(super) fn drain_map(wire: &mut Wire<'_>, settings: &mut PumpSettings<'_>) -> Result<()> {
     loop {

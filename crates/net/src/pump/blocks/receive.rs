@@ -4,30 +4,34 @@ use std::io::IoSlice;
 use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::BlockHasher;
-use e2eeftp_core::record::{HEADER_LEN, Head, InnerType};
-use e2eeftp_core::transfer::{BlockHead, End, Notice, Reason};
+use e2eeftp_core::record::{HEADER_LEN, InnerType};
+use e2eeftp_core::transfer::{BlockHead, End, KeptBlock, Notice, Reason, ReceivePlan};
 use e2eeftp_vfs::BlockStaged;
 
 use super::BlocksResult;
-use super::map_body::{drain_map, send_map};
-use super::receive_board::ReceiveBoard;
+use super::map_body::{drain_map, hear_abort, send_map};
+use super::receive_board::{FIRST_LANE, LaneId, ReceiveBoard};
 use crate::buffer::{Buffer, RECORD_CONTENT, RECORD_STRIDE};
 use crate::error::{Error, Result};
-use crate::link::refuse_flags;
+use crate::link::{elapsed_ms, refuse_flags};
 use crate::pump::meter::Stage;
 use crate::pump::reverse::Notices;
 use crate::pump::space::until_space;
 use crate::pump::wire::Wire;
-use crate::pump::{PumpSettings, give_body_up};
+use crate::pump::{PumpSettings, give_body_up, say_still_there};
 use crate::transfer::Phase;
 
 /// Records whose content is gathered for one write.
 const MAX_PIECES: usize = 64;
 /// Pause between two looks at the thread that proves what was kept.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// Zeros that are hashed between two looks at whether the transfer goes on, in bytes.
+const HOLE_STEP: u64 = 16 << 20;
 /// Zeros to hash in place of a hole.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -53,14 +57,17 @@ pub(crate) fn receive_blocks(
     transfer.set_total(Some(staged.layout().size()));
     transfer.set_phase(Phase::Moving);
     let mut wire = Wire::to_receive(socket, &settings)?;
-    let board = match ReceiveBoard::new(staged, transfer.clone()) {
-        Ok(board) => Arc::new(board),
-        Err(error) => {
+    let board = match adopt(&mut wire, &mut settings, &*staged) {
+        Ok(adopted) => Arc::new(ReceiveBoard::new(staged, transfer.clone(), &adopted)),
+        Err(error) if error.keeps_session() => {
             // The sender waits for a map; it gets none, and ends a body that has not begun.
             give_body_up(&mut wire, &mut settings, InnerType::Abort, &error)?;
-            drain_map(&mut wire, &mut settings)?;
+            if !matches!(error, Error::PeerAborted(_)) {
+                drain_map(&mut wire, &mut settings)?;
+            }
             return Err(error);
         }
+        Err(error) => return Err(error),
     };
     let received = std::thread::scope(|scope| {
         let named = |name: &str| std::thread::Builder::new().name(name.into());
@@ -71,11 +78,13 @@ pub(crate) fn receive_blocks(
         let received = started.and_then(|_| {
             on_start(&board);
             send_map(&mut wire, &mut settings, &board.map())?;
-            Receiver::new(&mut wire, &mut settings, &board, true).run()
+            Receiver::new(&mut wire, &mut settings, &board, FIRST_LANE).run()
         });
         board.end();
         received
     });
+    // Whoever comes next may have the file for itself.
+    board.wait_for_lanes();
     if received.is_ok() {
         board.note();
     } else {
@@ -97,18 +106,56 @@ pub(crate) fn receive_on_lane(
     mut settings: PumpSettings<'_>,
 ) -> Result<()> {
     let mut wire = Wire::to_receive(socket, &settings)?;
-    board.add_lane();
-    let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
-    let mut record = Vec::new();
-    let received = settings.sealer.seal_small(head, &[], &mut record).map_err(Error::from);
-    let received = received
-        .and_then(|()| wire.write_all(&record))
-        .and_then(|()| Receiver::new(&mut wire, &mut settings, board, false).receive_to_end());
-    board.remove_lane();
+    let Some(place) = board.add_lane() else { return Ok(()) };
+    let received = say_still_there(&mut wire, &mut settings)
+        .and_then(|()| Receiver::new(&mut wire, &mut settings, board, place.id).receive_to_end());
     match received {
         Ok(_) | Err(Error::Closed) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Takes over blocks of the old file, however long that takes; the sender hears that it goes on.
+fn adopt(
+    wire: &mut Wire<'_>,
+    settings: &mut PumpSettings<'_>,
+    staged: &dyn BlockStaged,
+) -> Result<Vec<KeptBlock>> {
+    let kept = ReceivePlan::new(*staged.layout(), staged.kept().iter().copied());
+    let missing: Vec<u32> = kept.map().missing().collect();
+    let (transfer, is_unwanted) = (settings.transfer, AtomicBool::new(false));
+    let cancelled = || is_unwanted.load(Ordering::Relaxed) || transfer.is_cancelled();
+    let (done, outcome) = mpsc::channel();
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("e2eeftp-adopt".into())
+            .spawn_scoped(scope, || {
+                // Nobody waits any more where this can't be told.
+                let _ = done.send(staged.adopt(&missing, &cancelled));
+            })
+            .map_err(|error| Error::Io("start a thread", error))?;
+        let mut last = Instant::now();
+        loop {
+            match outcome.recv_timeout(PATIENCE) {
+                Ok(adopted) => return Ok(adopted?),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Io("adopt", std::io::ErrorKind::Other.into()));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let heard = hear_abort(wire, settings).and_then(|()| {
+                if last.elapsed() < settings.keep_alive {
+                    return Ok(());
+                }
+                last = Instant::now();
+                say_still_there(wire, settings)
+            });
+            if heard.is_err() {
+                is_unwanted.store(true, Ordering::Relaxed);
+                heard?;
+            }
+        }
+    })
 }
 
 struct Receiver<'a, 'w, 's> {
@@ -116,8 +163,7 @@ struct Receiver<'a, 'w, 's> {
     settings: &'a mut PumpSettings<'s>,
     notices: Notices,
     board: &'a ReceiveBoard,
-    /// The lane on which the transfer ends; failures of all of it are told here.
-    is_first: bool,
+    lane: LaneId,
     current: Option<Current>,
     /// Bytes that are still to come, as far as is known; `None` where others take some of them.
     expected_len: Option<u64>,
@@ -150,12 +196,18 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
         wire: &'a mut Wire<'w>,
         settings: &'a mut PumpSettings<'s>,
         board: &'a ReceiveBoard,
-        is_first: bool,
+        lane: LaneId,
     ) -> Self {
+        let is_first = lane == FIRST_LANE;
         let expected_len = is_first.then(|| board.layout.size() - board.kept_bytes());
         let notices = Notices::new(settings);
         let (current, failure) = (None, None);
-        Self { wire, settings, notices, board, is_first, current, expected_len, failure }
+        Self { wire, settings, notices, board, lane, current, expected_len, failure }
+    }
+
+    /// Whether this is the lane on which the transfer ends; failures of all of it are told here.
+    fn is_first(&self) -> bool {
+        self.lane == FIRST_LANE
     }
 
     fn run(&mut self) -> Result<BlocksResult> {
@@ -206,13 +258,13 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
             }
             filled = rest.len();
             bytes.copy_within(rest, 0);
-            if !self.is_first && self.board.is_over() {
+            if self.board.has_to_end(self.lane) {
                 return Err(Error::Closed);
             }
             if self.failure.is_none() {
                 if self.settings.transfer.is_cancelled() {
                     self.give_up(Error::Aborted)?;
-                } else if self.is_first
+                } else if self.is_first()
                     && let Some(failure) = self.board.take_failure()
                 {
                     self.give_up(failure)?;
@@ -285,7 +337,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
                     self.begin_piece(&block)?;
                     offset = self.current.as_ref().map_or(0, |current| current.at);
                 }
-                InnerType::End if self.current.is_some() || !self.is_first => {
+                InnerType::End if self.current.is_some() || !self.is_first() => {
                     return Err(Error::Protocol("an end within a block or on a further lane"));
                 }
                 InnerType::End => *outcome = Outcome::Ended(End::from_wire(opened.content)?),
@@ -314,9 +366,8 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
         current.left = block.len;
         current.is_last_piece = block.is_last;
         let is_empty = block.len == 0;
-        hash_zeros(&mut current.hasher, hole.end - hole.start);
         self.current = Some(current);
-        self.zero(hole)?;
+        self.fill_hole(hole)?;
         if is_empty { self.end_piece() } else { Ok(()) }
     }
 
@@ -326,29 +377,40 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
         else {
             return Err(Error::Protocol("a block that the file does not have"));
         };
-        self.board.begin(index)?;
+        self.board.begin(index, self.lane)?;
         let at = range.start;
         Ok(Current { index, range, hasher, at, left: 0, is_last_piece: false })
     }
 
     /// The announced piece is written. If it was the last of its block, so is the block.
     fn end_piece(&mut self) -> Result<()> {
-        let Some(mut current) = self.current.take_if(|current| current.is_last_piece) else {
+        let Some(current) = self.current.as_ref().filter(|current| current.is_last_piece) else {
             return Ok(());
         };
-        let hole = current.at..current.range.end;
-        hash_zeros(&mut current.hasher, hole.end - hole.start);
-        self.zero(hole)?;
-        if self.failure.is_some() {
-            self.board.lose(current.index);
-        } else {
+        self.fill_hole(current.at..current.range.end)?;
+        if let Some(current) = self.current.take() {
             self.board.finish(current.index, current.hasher.finalize());
         }
         Ok(())
     }
 
-    fn zero(&mut self, hole: Range<u64>) -> Result<()> {
+    /// A range of the current block reads as zeros. Gives up where that can't be.
+    fn fill_hole(&mut self, hole: Range<u64>) -> Result<()> {
         let len = hole.end - hole.start;
+        let mut left = len;
+        // A few bytes of the sender stand for all of it: it must be possible to end this.
+        while left > 0 {
+            if self.settings.dead.is_cancelled() {
+                return Err(Error::Closed);
+            }
+            if self.settings.transfer.is_cancelled() {
+                return self.give_up(Error::Aborted);
+            }
+            let Some(current) = &mut self.current else { return Ok(()) };
+            let piece = left.min(HOLE_STEP);
+            hash_zeros(&mut current.hasher, piece);
+            left -= piece;
+        }
         self.expected_len = self.expected_len.map(|expected| expected.saturating_sub(len));
         if len == 0 || self.failure.is_some() {
             return Ok(());
@@ -392,7 +454,7 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
         if let Some(current) = self.current.take() {
             self.board.lose(current.index);
         }
-        if !self.is_first {
+        if !self.is_first() {
             if !matches!(failure, Error::Aborted) {
                 self.board.fail(failure);
             }
@@ -405,7 +467,16 @@ impl<'a, 'w, 's> Receiver<'a, 'w, 's> {
 
     /// The sender has ended; what was kept here may still be read, and other lanes may bring more.
     fn wait_until_settled(&mut self) -> Result<()> {
+        let mut last = Instant::now();
         while !self.board.wait_until_settled(PATIENCE)? {
+            if last.elapsed() >= self.settings.keep_alive {
+                last = Instant::now();
+                // The body is over; a new key is what may still be said, and shows that somebody is there.
+                let mut record = Vec::new();
+                let now_ms = elapsed_ms(self.settings.epoch);
+                self.settings.sealer.seal_update(now_ms, &mut record)?;
+                self.wire.write_all(&record)?;
+            }
             if self.settings.transfer.is_cancelled() {
                 return Err(Error::Aborted);
             }

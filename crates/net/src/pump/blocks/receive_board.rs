@@ -1,5 +1,6 @@
 //! What the threads of one receiving side share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,35 +31,77 @@ pub(crate) struct ReceiveBoard {
 struct State {
     plan: ReceivePlan,
     is_proved: bool,
-    /// Lanes beside the first one that take part now.
-    lanes: usize,
+    /// All of it was compared: nothing may be written any more.
+    is_checked: bool,
+    /// Lanes beside the first one that take part now; true for one that has to end.
+    lanes: BTreeMap<LaneId, bool>,
+    last_lane: LaneId,
+    /// The blocks that are arriving, and where.
+    arriving: BTreeMap<u32, LaneId>,
     /// Why the transfer can't succeed any more, where another thread found out.
     failure: Option<Error>,
 }
 
+/// One connection of a transfer.
+pub(super) type LaneId = u64;
+/// The session's own.
+pub(super) const FIRST_LANE: LaneId = 0;
+/// A lane that has lost its block notices it in a tick of its socket.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A further lane as long as it takes part.
+pub(super) struct LanePlace<'a> {
+    board: &'a ReceiveBoard,
+    pub(super) id: LaneId,
+}
+
+impl Drop for LanePlace<'_> {
+    fn drop(&mut self) {
+        let mut state = self.board.lock();
+        state.lanes.remove(&self.id);
+        let State { arriving, plan, .. } = &mut *state;
+        // One whose end its thread did not come to tell.
+        arriving.retain(|index, lane| {
+            if *lane == self.id {
+                plan.lose(*index);
+            }
+            *lane != self.id
+        });
+        drop(state);
+        self.board.changed.notify_all();
+    }
+}
+
 impl ReceiveBoard {
-    /// What `staged` has kept, and what it adopts from the old file where it may.
-    ///
-    /// # Errors
-    /// Those of adopting.
-    pub(super) fn new(staged: Arc<dyn BlockStaged>, transfer: Transfer) -> Result<Self> {
+    /// For a file of which `staged` has kept and `adopted` some blocks.
+    pub(super) fn new(
+        staged: Arc<dyn BlockStaged>,
+        transfer: Transfer,
+        adopted: &[KeptBlock],
+    ) -> Self {
         let layout = *staged.layout();
         let unproved = staged.kept().to_vec();
-        let first = ReceivePlan::new(layout, unproved.iter().copied());
-        let missing: Vec<u32> = first.map().missing().collect();
-        let adopted = staged.adopt(&missing, &|| transfer.is_cancelled())?;
-        let plan = ReceivePlan::new(layout, unproved.iter().chain(&adopted).copied());
+        let plan = ReceivePlan::new(layout, unproved.iter().chain(adopted).copied());
         transfer.keep(plan.kept_bytes());
-        Ok(Self {
+        let state = State {
+            plan,
+            is_proved: false,
+            is_checked: false,
+            lanes: BTreeMap::new(),
+            last_lane: FIRST_LANE,
+            arriving: BTreeMap::new(),
+            failure: None,
+        };
+        Self {
             layout,
             staged,
             transfer,
             unproved,
-            state: Mutex::new(State { plan, is_proved: false, lanes: 0, failure: None }),
+            state: Mutex::new(state),
             changed: Condvar::new(),
             checkpoints: Checkpoints::new(),
             is_over: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Bytes that are there and have not come again.
@@ -70,45 +113,84 @@ impl ReceiveBoard {
         self.lock().plan.map()
     }
 
-    /// Data of a block is about to be written.
+    /// Data of a block is about to be written by `lane`. A further lane on which the same block is arriving
+    /// has to end, and is waited for: its sender has found it broken before this side did.
     ///
     /// # Errors
-    /// As [`ReceivePlan::begin`].
-    pub(super) fn begin(&self, index: u32) -> Result<()> {
+    /// [`Error::Protocol`] when the block is arriving on the first lane, [`Error::Closed`] when nothing may be
+    /// written any more; as [`ReceivePlan::begin`].
+    pub(super) fn begin(&self, index: u32, lane: LaneId) -> Result<()> {
         let mut state = self.lock();
+        while let Some(&other) = state.arriving.get(&index) {
+            let Some(has_to_end) = state.lanes.get_mut(&other) else {
+                return Err(Error::Protocol("a block that is arriving already"));
+            };
+            *has_to_end = true;
+            if lane != FIRST_LANE && self.is_over() {
+                return Err(Error::Closed);
+            }
+            (state, _) =
+                self.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.is_checked || self.is_over() {
+            return Err(Error::Closed);
+        }
         let before = state.plan.kept_bytes();
         state.plan.begin(index).map_err(e2eeftp_core::Error::from)?;
         self.transfer.move_kept(before - state.plan.kept_bytes());
+        state.arriving.insert(index, lane);
         Ok(())
     }
 
     /// A block is written.
     pub(super) fn finish(&self, index: u32, value: BlockValue) {
-        self.lock().plan.finish(index, value);
+        let mut state = self.lock();
+        state.arriving.remove(&index);
+        state.plan.finish(index, value);
+        drop(state);
         self.checkpoints.add(KeptBlock { index, value }, self.layout.len_of(index));
         self.changed.notify_all();
     }
 
     /// A block that was begun ends here.
     pub(super) fn lose(&self, index: u32) {
-        self.lock().plan.lose(index);
+        let mut state = self.lock();
+        state.arriving.remove(&index);
+        state.plan.lose(index);
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// A further lane takes part from now on.
-    pub(super) fn add_lane(&self) {
-        self.lock().lanes += 1;
+    /// A further lane takes part from now on; `None` when it is too late for that.
+    pub(super) fn add_lane(&self) -> Option<LanePlace<'_>> {
+        let mut state = self.lock();
+        if state.is_checked || self.is_over() {
+            return None;
+        }
+        state.last_lane += 1;
+        let id = state.last_lane;
+        state.lanes.insert(id, false);
+        Some(LanePlace { board: self, id })
     }
 
-    /// A further lane has ended, well or badly.
-    pub(super) fn remove_lane(&self) {
-        self.lock().lanes -= 1;
-        self.changed.notify_all();
+    /// Whether the lane has to end: the transfer is over, or what was arriving on it comes elsewhere.
+    pub(super) fn has_to_end(&self, lane: LaneId) -> bool {
+        lane != FIRST_LANE
+            && (self.is_over() || self.lock().lanes.get(&lane).is_none_or(|has_to_end| *has_to_end))
     }
 
     /// Whether other lanes take a part of what is to come.
     pub(super) fn is_shared(&self) -> bool {
-        self.lock().lanes > 0
+        !self.lock().lanes.is_empty()
+    }
+
+    /// Waits until no further lane takes part any more, after [`ReceiveBoard::end`]: from then on nothing
+    /// is written.
+    pub(super) fn wait_for_lanes(&self) {
+        let mut state = self.lock();
+        while !state.lanes.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// What another thread ran into.
@@ -123,7 +205,7 @@ impl ReceiveBoard {
     /// What another thread ran into.
     pub(super) fn wait_until_settled(&self, patience: Duration) -> Result<bool> {
         let is_settled =
-            |state: &State| state.is_proved && (state.lanes == 0 || state.plan.is_complete());
+            |state: &State| state.is_proved && (state.lanes.is_empty() || state.plan.is_complete());
         let state = self.lock();
         let (mut state, _) = self
             .changed
@@ -137,12 +219,13 @@ impl ReceiveBoard {
         }
     }
 
-    /// Compares what is there with what the sender says about the file.
+    /// Compares what is there with what the sender says about the file. From then on no lane writes.
     ///
     /// # Errors
     /// [`Error::Integrity`]. Blocks that are there are kept for another attempt, unless their root is wrong.
     pub(super) fn check(&self, end: &End) -> Result<u64> {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.is_checked = true;
         match state.plan.check(end) {
             Ok(()) => Ok(state.plan.kept_bytes()),
             Err(Shortfall::Length) => {

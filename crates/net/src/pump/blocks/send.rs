@@ -21,13 +21,11 @@ use crate::pump::meter::Stage;
 use crate::pump::reverse::listen;
 use crate::pump::send::{read_exactly, write_batch};
 use crate::pump::wire::Wire;
-use crate::pump::{PumpSettings, give_body_up};
+use crate::pump::{PumpSettings, give_body_up, say_still_there};
 use crate::transfer::Phase;
 
 /// Longest wait for something to do; a cancel is heard as soon.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// A lane without work says this often that it is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// A `Block` record is so long that content behind it starts on a cache line, as in a full batch.
 const BLOCK_RECORD_LEN: usize = 128;
 /// A block in more pieces than this is sent whole, holes and all.
@@ -58,7 +56,19 @@ pub(crate) fn send_blocks(
     let mut wire = Wire::to_send(socket, &settings)?;
     transfer.set_total(Some(size));
     transfer.set_phase(Phase::Moving);
-    let sent = send_missing(&mut wire, source, layout, &mut settings, on_start);
+    let sent = match receive_map(&mut wire, &mut settings, &layout) {
+        // The receiver does not know yet, and may take its time with the map.
+        Err(Error::Aborted) => {
+            give_body_up(&mut wire, &mut settings, InnerType::Abort, &Error::Aborted)?;
+            drain_map(&mut wire, &mut settings)?;
+            return Err(Error::Aborted);
+        }
+        Err(error) => Err(error),
+        Ok(map) => {
+            let board = SendBoard::new(layout, source, transfer.clone(), &map);
+            send_missing(&mut wire, &Arc::new(board), &mut settings, on_start)
+        }
+    };
     let is_held_up = transfer.progress().phase == Phase::WaitingForSpace;
     transfer.set_phase(Phase::Done);
     match sent {
@@ -74,29 +84,18 @@ pub(crate) fn send_blocks(
 
 fn send_missing(
     wire: &mut Wire<'_>,
-    source: Arc<dyn Source>,
-    layout: BlockLayout,
+    board: &Arc<SendBoard>,
     settings: &mut PumpSettings<'_>,
     on_start: impl FnOnce(&Arc<SendBoard>),
 ) -> Result<BlocksResult> {
-    let map = match receive_map(wire, settings, &layout) {
-        // The map goes on: the receiver does not know yet.
-        Err(Error::Aborted) => {
-            wire.start_draining();
-            drain_map(wire, settings)?;
-            return Err(Error::Aborted);
-        }
-        map => map?,
-    };
-    let board = Arc::new(SendBoard::new(layout, source, settings.transfer.clone(), &map));
-    on_start(&board);
+    on_start(board);
     std::thread::scope(|scope| {
         let prover = std::thread::Builder::new().name("e2eeftp-prove".into());
         let sent = prover
             .spawn_scoped(scope, || board.prove_kept())
             .map_err(|error| Error::Io("start a thread", error))
-            .and_then(|_| send_lane(wire, &board, settings))
-            .and_then(|()| send_end(wire, &board, settings));
+            .and_then(|_| send_lane(wire, board, settings))
+            .and_then(|()| send_end(wire, board, settings));
         board.end();
         sent
     })
@@ -147,12 +146,9 @@ fn send_lane(
         }
         match board.next(PATIENCE)? {
             Next::Done => return Ok(()),
-            Next::Wait if last.elapsed() < KEEP_ALIVE => {}
+            Next::Wait if last.elapsed() < settings.keep_alive => {}
             Next::Wait => {
-                let head = Head { kind: InnerType::Data, flags: 0, stream: settings.stream };
-                let mut record = Vec::new();
-                settings.sealer.seal_small(head, &[], &mut record)?;
-                wire.write_all(&record)?;
+                say_still_there(wire, settings)?;
                 last = Instant::now();
             }
             Next::Block(index) => {

@@ -150,6 +150,8 @@ impl FileType {
 pub(crate) enum FlockOperation {
     /// Takes the one lock of the file, or answers `WOULDBLOCK`.
     NonBlockingLockExclusive,
+    /// Gives it back.
+    Unlock,
 }
 
 /// Seconds since 1970, and nanoseconds on top.

@@ -26,7 +26,7 @@ pub(crate) use std::os::windows::io::{BorrowedHandle as BorrowedFd, OwnedHandle 
 use std::os::windows::io::AsHandle;
 
 pub(crate) use open::{open_parent, path_from_bytes};
-pub(crate) use stat::is_own;
+pub(crate) use stat::is_private;
 
 /// The calls on files and directories.
 pub(crate) mod fs {

@@ -24,7 +24,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_STANDARD_INFO, FILE_TYPE_DISK, FileAttributeTagInfo, FileBasicInfo, FileStandardInfo,
     GetFileInformationByHandle, GetFileInformationByHandleEx, GetFileType,
     GetFinalPathNameByHandleW, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx,
-    SYNCHRONIZE,
+    SYNCHRONIZE, UnlockFileEx,
 };
 use windows_sys::Win32::System::IO::{IO_STATUS_BLOCK, OVERLAPPED};
 
@@ -209,6 +209,16 @@ pub(super) fn lock(file: BorrowedHandle<'_>) -> Result<()> {
     let flags = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
     // SAFETY: `file` is open and synchronous, so the call is done with `overlapped` on return.
     let done = unsafe { LockFileEx(file.as_raw_handle(), flags, 0, 1, 0, &raw mut overlapped) };
+    if done == 0 { Err(last_error()) } else { Ok(()) }
+}
+
+/// Gives the lock back that [`lock`] has taken with this opening.
+pub(super) fn unlock(file: BorrowedHandle<'_>) -> Result<()> {
+    let mut overlapped = OVERLAPPED::default();
+    overlapped.Anonymous.Anonymous.Offset = u32::MAX - 1;
+    overlapped.Anonymous.Anonymous.OffsetHigh = i32::MAX.cast_unsigned();
+    // SAFETY: `file` is open and synchronous, so the call is done with `overlapped` on return.
+    let done = unsafe { UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &raw mut overlapped) };
     if done == 0 { Err(last_error()) } else { Ok(()) }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn fstat(file: impl AsFd) -> Result<Stat> {
 }
 
 /// Always: who may put a file into a directory is said by the directory's access list.
-pub(crate) fn is_own(_stat: &Stat) -> bool {
+pub(crate) fn is_private(_stat: &Stat) -> bool {
     true
 }
 

@@ -83,5 +83,6 @@ pub(crate) fn fsync(handle: impl AsFd) -> Result<()> {
 pub(crate) fn flock(handle: impl AsFd, operation: FlockOperation) -> Result<()> {
     match operation {
         FlockOperation::NonBlockingLockExclusive => native::lock(handle.as_fd()),
+        FlockOperation::Unlock => native::unlock(handle.as_fd()),
     }
 }
