@@ -773,7 +773,7 @@ if (
   }
 }
 
-const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeTreeClient, NativeTreeReader, NativeTreeWriter, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, draftReceipt, extendRotation, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readLocalTree, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks, writeLocalTree } = nativeBinding
+const { NativeBlocks, NativeBodyReader, NativeBodyWriter, NativeClassicConnection, NativeClassicIncoming, NativeClassicListener, NativeConnecting, NativeIdentity, NativeIncoming, NativeLaneOffer, NativeListener, NativeLister, NativeListing, NativeSession, NativeSource, NativeStaged, NativeStorage, NativeTransfer, NativeTreeClient, NativeTreeReader, NativeTreeWriter, NativeView, checkReceiptClient, classicSealedLen, composeReceipt, connect, connectClassic, discardedTarget, draftReceipt, extendRotation, generatedSource, hasAesHardware, hashLocal, isClassicSealedLen, listAgentKeys, openLocalSource, parseNetwork, parsePublicKey, readLocalTree, readPublicHalf, readReceipt, readReceiptStatement, readRotation, receiptNames, stageLocal, stageLocalBlocks, writeLocalTree } = nativeBinding
 export { NativeBlocks }
 export { NativeBodyReader }
 export { NativeBodyWriter }
@@ -801,8 +801,11 @@ export { classicSealedLen }
 export { composeReceipt }
 export { connect }
 export { connectClassic }
+export { discardedTarget }
 export { draftReceipt }
 export { extendRotation }
+export { generatedSource }
+export { hasAesHardware }
 export { hashLocal }
 export { isClassicSealedLen }
 export { listAgentKeys }
