@@ -2,7 +2,6 @@
  * Uploads by blocks that a server is receiving. A client whose connection broke comes again before its server has noticed:
  * then the old try has to make room for the new one.
  */
-import type { NativeTransfer } from '../native.js';
 import { settlesWithin } from './settles-within.js';
 
 /** A try that has moved nothing for so long is given up for a new one of the same client, in milliseconds. */
@@ -12,12 +11,17 @@ const LET_GO_MS = 10_000;
 /** How long others are waited for, which may be about to end, in milliseconds. */
 const GRACE_MS = 1_000;
 
+/** Tells how far it has come. */
+interface Moving {
+  progress(): { readonly transferred: number };
+}
+
 interface Running {
   /** Chosen by the client for one run; the same one in each of its tries. */
   readonly run: string;
   readonly cut: () => void;
   readonly ended: Promise<void>;
-  transfer: Pick<NativeTransfer, 'progress'> | null;
+  transfer: Moving | null;
   moved: number;
   movedAt: number;
 }
@@ -25,7 +29,7 @@ interface Running {
 /** A try that is under way; `end` must be called when it has let go of its file. */
 export interface RunningUpload {
   /** What the try is judged by: while it moves, it is not silent. */
-  watch(transfer: Pick<NativeTransfer, 'progress'>): void;
+  watch(transfer: Moving): void;
   end(): void;
 }
 

@@ -81,6 +81,10 @@ impl BlockStaged for Slow {
         self.inner.checkpoint(blocks)
     }
 
+    fn note(&self, blocks: Vec<KeptBlock>) {
+        self.inner.note(blocks);
+    }
+
     fn retract(&self, blocks: &[u32]) -> e2eeftp_vfs::Result<()> {
         self.inner.retract(blocks)
     }

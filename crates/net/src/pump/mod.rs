@@ -74,8 +74,7 @@ pub struct PumpSettings<'a> {
     pub dead: &'a CancellationToken,
     /// No byte moved for this long: the connection is given up.
     pub stall_timeout: Duration,
-    /// A peer that waits for this side hears of it this often; one that is held up by it twice as
-    /// often. To be well below its stall limit.
+    /// How often the peer of a body that this side holds up hears that it is still there, at least.
     pub keep_alive: Duration,
     /// How long a full disk of this side is waited for; zero: not at all.
     pub space_timeout: Duration,
