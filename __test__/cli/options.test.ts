@@ -151,6 +151,12 @@ test('transfer options', (t) => {
   for (const words of wrong) t.throws(() => transfer(words), { instanceOf: CommanderError }, words.join(' '));
 });
 
+test('options of features that are not there are not accepted', (t) => {
+  for (const word of ['--sftp=x']) {
+    t.throws(() => transfer([word]), { instanceOf: CommanderError }, word);
+  }
+});
+
 test('listen addresses', (t) => {
   t.deepEqual(parseListenAddress('127.0.0.1:0'), { host: '127.0.0.1', port: 0 });
   t.deepEqual(parseListenAddress('[::1]:5001'), { host: '::1', port: 5001 });

@@ -75,8 +75,6 @@ impl BlockStaged for Slow {
         self.inner.read_at(buf, offset)
     }
 
-    fn note(&self, _: Vec<KeptBlock>) {}
-
     fn checkpoint(&self, blocks: &[KeptBlock]) -> e2eeftp_vfs::Result<()> {
         self.inner.checkpoint(blocks)
     }
