@@ -37,7 +37,7 @@ impl Target {
     pub(crate) fn stage(&self) -> Arc<dyn BlockStaged> {
         let expected_len = Some(self.size as u64);
         let options = BlockStageOptions {
-            stage: StageOptions { expected_len, ..StageOptions::default() },
+            stage: StageOptions { expected_len, needed: Some(0), ..StageOptions::default() },
             key: Some([1; 16]),
             ..BlockStageOptions::default()
         };
