@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed run")]
 
 pub mod edits;
+pub mod journal;
 pub mod keys;
 pub mod peers;
 pub mod receipts;

@@ -104,3 +104,87 @@ pub fn inner(inner: &[u8]) -> Option<(u8, u8, u32, &[u8])> {
         && (flags == 0 || matches!(kind, 1..=5));
     is_right.then_some((kind, flags, stream, content))
 }
+
+/// The claims of a map about a file of `count` blocks, if it is one (§9.2).
+pub fn block_map(count: u32, map: &[u8]) -> Option<Vec<(u32, [u8; 32])>> {
+    let bitmap_len = usize::try_from(count.div_ceil(8)).ok()?;
+    let (head, rest) = map.split_first_chunk::<8>()?;
+    let (bitmap, values) = (rest.get(..bitmap_len)?, &rest[bitmap_len..]);
+    let claimed: Vec<u32> = (0..u32::try_from(bitmap_len).ok()? * 8)
+        .filter(|index| bitmap[*index as usize / 8] >> (index % 8) & 1 == 1)
+        .collect();
+    let (values, rest) = values.as_chunks::<32>();
+    let is_map = head[..4] == [1, 0, 0, 0]
+        && u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize == claimed.len()
+        && claimed.iter().all(|index| *index < count)
+        && values.len() == claimed.len()
+        && rest.is_empty();
+    is_map.then(|| claimed.into_iter().zip(values.iter().copied()).collect())
+}
+
+/// Length of the blocks of a file (§9.1).
+fn block_len(size: u128) -> u128 {
+    let wanted = size.div_ceil(1024).next_power_of_two().clamp(1 << 20, 16 << 20);
+    wanted.max(size.div_ceil(1 << 20).next_power_of_two())
+}
+
+/// Whether the content of a Block record is right for a file of `size` bytes (§9.3).
+pub fn block_head(size: u64, content: &[u8]) -> bool {
+    let Ok(content) = <[u8; 24]>::try_from(content) else { return false };
+    let number = |at: usize| {
+        content[at..at + 8].iter().fold(0, |sum: u128, byte| sum << 8 | u128::from(*byte))
+    };
+    let (size, block_len) = (u128::from(size), block_len(u128::from(size)));
+    let start = (number(0) >> 32) * block_len;
+    let end = (start + block_len).min(size);
+    let (offset, len) = (number(8), number(16));
+    start < size
+        && content[4] <= 1
+        && content[5..8] == [0; 3]
+        && start + offset + len <= end
+        && (len > 0 || content[4] == 1)
+}
+
+/// Whether a journal begins with a header of this key and length (§9.5).
+pub fn journal_header(key: &[u8; 16], size: u64, journal: &[u8]) -> bool {
+    let Some(header) = journal.first_chunk::<72>() else { return false };
+    let check = blake3::derive_key(
+        "e2eeftp 2026-11-22 journal check",
+        &[&[0; 16][..], &header[..56]].concat(),
+    );
+    header[..9] == *b"e2eeftpJ\x01"
+        && header[9] <= 1
+        && header[10..16] == [0; 6]
+        && header[16..32] == *key
+        && header[32..40] == size.to_be_bytes()
+        && (header[9] == 1 || header[40..56] == [0; 16])
+        && header[56..] == check[..16]
+}
+
+/// What entries whose checks are right claim of a file of `count` blocks, and how many are read: up to
+/// the first that is none.
+pub fn journal_entries(count: u32, entries: &[Vec<u8>]) -> (Vec<(u32, [u8; 32])>, usize) {
+    let mut claims = std::collections::BTreeMap::new();
+    for (position, entry) in entries.iter().enumerate() {
+        let Some((announced, blocks)) = entry.split_first_chunk::<4>() else {
+            return (claims.into_iter().collect(), position);
+        };
+        let announced = u32::from_be_bytes(*announced);
+        let (blocks, rest) = blocks.as_chunks::<36>();
+        let index = |block: &[u8; 36]| u32::from_be_bytes([block[0], block[1], block[2], block[3]]);
+        let is_entry = announced > 0
+            && announced <= count
+            && announced as usize == blocks.len()
+            && rest.is_empty()
+            && blocks.iter().all(|block| index(block) < count);
+        if !is_entry {
+            return (claims.into_iter().collect(), position);
+        }
+        for block in blocks {
+            let mut value = [0; 32];
+            value.copy_from_slice(&block[4..]);
+            claims.insert(index(block), value);
+        }
+    }
+    (claims.into_iter().collect(), entries.len())
+}

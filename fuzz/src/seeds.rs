@@ -2,6 +2,7 @@
 
 use e2eeftp_core::handshake::{Refusal, refusal_record};
 
+use crate::journal;
 use crate::peers::{Kind, identity};
 
 const KINDS: [(u8, &str, Kind); 3] =
@@ -13,6 +14,7 @@ pub fn all() -> Vec<(&'static str, String, Vec<u8>)> {
     handshake(&mut out);
     records(&mut out);
     keys(&mut out);
+    blocks(&mut out);
     for (name, path) in [
         ("root", &b"/"[..]),
         ("nested", b"/in/acme/report.pdf"),
@@ -107,6 +109,46 @@ fn records(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
         "handshake-type".into(),
         [&[0, 0, 9][..], &inner(0x20, 0, b"x", 0)].concat(),
     ));
+}
+
+fn blocks(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
+    let map = |size: u32, head: &[u8], values: usize| {
+        [&size.to_be_bytes()[..], head, &vec![7; 32 * values]].concat()
+    };
+    out.push(("block_map", "nothing".into(), map(3 << 20, &[1, 0, 0, 0, 0, 0, 0, 0, 0], 0)));
+    out.push(("block_map", "two".into(), map(3 << 20, &[1, 0, 0, 0, 0, 0, 0, 2, 5], 2)));
+    out.push(("block_map", "behind".into(), map(3 << 20, &[1, 0, 0, 0, 0, 0, 0, 1, 8], 1)));
+    let nine = [1, 0, 0, 0, 0, 0, 0, 3, 0x81, 1];
+    out.push(("block_map", "nine".into(), map(9 << 20, &nine, 3)));
+    out.push(("block_map", "empty-file".into(), map(0, &[1, 0, 0, 0, 0, 0, 0, 0], 0)));
+    let head = |size: u64, index: u32, flags: u8, offset: u64, len: u64| {
+        let flags = [flags, 0, 0, 0];
+        let (offset, len) = (offset.to_be_bytes(), len.to_be_bytes());
+        [&size.to_be_bytes()[..], &index.to_be_bytes(), &flags, &offset, &len].concat()
+    };
+    out.push(("block_head", "whole".into(), head(3 << 20, 1, 1, 0, 1 << 20)));
+    out.push(("block_head", "piece".into(), head(3 << 20, 1, 0, 4096, 4096)));
+    out.push(("block_head", "hole".into(), head(3 << 20, 2, 1, 0, 0)));
+    out.push(("block_head", "short".into(), head((3 << 20) + 5, 3, 1, 0, 5)));
+    out.push(("block_head", "beyond".into(), head(3 << 20, 1, 1, u64::MAX, 2)));
+    let largest = i64::MAX.unsigned_abs();
+    out.push(("block_head", "largest".into(), head(largest, (1 << 20) - 1, 1, 0, 1)));
+    let entries = [
+        journal::header(10, None),
+        journal::entry(&[(3, 1)]),
+        journal::entry(&[(0, 2), (9, 3), (3, 4)]),
+        journal::entry(&[(10, 5)]),
+    ];
+    for (name, change) in [("sound", 0), ("changed", 1)] {
+        let mut seed = vec![1, 10, 20, change, 0];
+        for part in &entries {
+            seed.extend_from_slice(&u16::try_from(part.len()).unwrap().to_be_bytes());
+            seed.extend_from_slice(part);
+        }
+        out.push(("journal", name.into(), seed));
+    }
+    let boot = journal::seal(&[journal::header(10, Some([9; 16])), journal::entry(&[(1, 1)])]).0;
+    out.push(("journal", "raw".into(), [&[0, 10][..], &boot].concat()));
 }
 
 fn keys(out: &mut Vec<(&'static str, String, Vec<u8>)>) {
