@@ -34,8 +34,9 @@ await runMain(async () => {
     const { fingerprint, port } = await ready(join(place, 'port.json'), server);
     const at = ['-P', String(port), '--server-key', fingerprint, '-i', 'client.key'];
     const content = randomBytes(LENGTH);
-    writeFileSync(join(place, 'up.bin'), content);
+    writeFileSync(join(place, 'up.bin'), 'to be replaced');
     call('send', 'up.bin', '127.0.0.1:/up.bin', ...at);
+    writeFileSync(join(place, 'up.bin'), content);
     call('send', 'up.bin', '127.0.0.1:/up.bin', ...at);
     call('mv', '127.0.0.1:/up.bin', '127.0.0.1:/moved.bin', ...at);
     call('get', '127.0.0.1:/moved.bin', 'down.bin', ...at);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use e2eeftp_vfs::{
     ErrorKind, Grant, LinkPolicy, LocalStorage, Overwrite, TreeReader, TreeWriteOptions,
-    TreeWriter, VPath, View,
+    TreeWriter, VPath, View, local,
 };
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -159,21 +159,21 @@ pub fn write_local_tree<'env>(
 
 /// What is there of a path whose end is missing, and that end: for looking, not for writing.
 fn above_missing(path: &[u8]) -> e2eeftp_vfs::Result<(View, VPath)> {
-    use std::os::unix::ffi::OsStrExt;
-    let whole = Path::new(std::ffi::OsStr::from_bytes(path));
+    let whole = local::path_from_bytes(path)?;
     for above in whole.ancestors().skip(1) {
         let here = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         if let (true, Ok(rest)) = (here.is_dir(), whole.strip_prefix(above)) {
-            let rest = VPath::parse(rest.as_os_str().as_bytes())?;
-            return Ok((own(here.as_os_str().as_bytes())?, rest));
+            let names: Vec<_> = rest.iter().map(std::ffi::OsStr::as_encoded_bytes).collect();
+            return Ok((
+                own(here.as_os_str().as_encoded_bytes())?,
+                VPath::parse(&names.join(&b'/'))?,
+            ));
         }
     }
     Err(e2eeftp_vfs::Error::new(ErrorKind::NotFound, "open"))
 }
 
 fn own(path: &[u8]) -> e2eeftp_vfs::Result<View> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let storage = LocalStorage::open_root(path)?;
+    let storage = LocalStorage::open_root(local::path_from_bytes(path)?)?;
     Ok(View::new(Arc::new(storage), Grant::all()))
 }

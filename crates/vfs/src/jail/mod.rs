@@ -72,7 +72,7 @@ impl Lookup {
         root: BorrowedFd<'_>,
         relative: &[u8],
         flags: OFlags,
-    ) -> rustix::io::Result<OwnedFd> {
+    ) -> sys::io::Result<OwnedFd> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Openat2 => openat2::open(root, relative, flags),

@@ -4,23 +4,31 @@
 //! neither a lock nor a sweep. Where the file system has none, a staged file takes its place.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, RawMode, Timespec, Timestamps, UTIME_OMIT,
-};
-use rustix::io::Errno;
 
 use super::TreeDir;
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{file_type, stat_name};
-use crate::metadata::{FileType, Metadata};
+use crate::metadata::FileType;
+#[cfg(target_os = "linux")]
+use crate::metadata::Metadata;
+#[cfg(target_os = "linux")]
 use crate::mode::{final_mode, umask};
 use crate::staging::LocalStaged;
 use crate::staging_name;
 use crate::storage::{CommitOptions, Durability, Overwrite, StageOptions, Staged as _};
+#[cfg(target_os = "linux")]
+use crate::sys::AsFd;
+#[cfg(target_os = "linux")]
+use crate::sys::OwnedFd;
+use crate::sys::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
+#[cfg(target_os = "linux")]
+use crate::sys::fs::{FlockOperation, Mode, OFlags, RawMode};
+use crate::sys::io::Errno;
+use crate::sys::{self, BorrowedFd};
 
 const OP: &str = "store";
+/// Of each file: all are made durable together at the end, where the system has a call for that.
+const EACH: Durability = if cfg!(windows) { Durability::File } else { Durability::None };
 
 /// The attributes of a new file.
 #[derive(Clone, Copy)]
@@ -39,15 +47,16 @@ pub(super) fn store(
     attributes: Attributes,
     overwrite: bool,
 ) -> Result<()> {
-    match unnamed(directory.as_fd(), attributes.mode) {
-        Some(file) => store_unnamed(&file?, directory, name, content, attributes, overwrite),
-        None => store_staged(directory, name, content, attributes, overwrite),
+    #[cfg(target_os = "linux")]
+    if let Some(file) = unnamed(directory.as_fd(), attributes.mode) {
+        return store_unnamed(&file?, directory, name, content, attributes, overwrite);
     }
+    store_staged(directory, name, content, attributes, overwrite)
 }
 
 /// Sets the modification time of an open file or directory.
 pub(super) fn set_modified(file: BorrowedFd<'_>, modified: (i64, u32)) -> Result<()> {
-    rustix::fs::futimens(file, &timestamps(modified)).during(OP)
+    sys::fs::futimens(file, &timestamps(modified)).during(OP)
 }
 
 pub(super) fn timestamps((seconds, nanoseconds): (i64, u32)) -> Timestamps {
@@ -57,28 +66,22 @@ pub(super) fn timestamps((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     }
 }
 
+#[cfg(target_os = "linux")]
 /// Opens a file without a name; `None` where there is no such thing.
 fn unnamed(directory: BorrowedFd<'_>, mode: Option<u32>) -> Option<Result<OwnedFd>> {
-    #[cfg(target_os = "linux")]
-    {
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        // What the umask takes away is given back with the content.
-        let bits = mode.unwrap_or(0o600) & 0o777;
-        let mode = RawMode::try_from(bits).map_or(Mode::RUSR, Mode::from_raw_mode);
-        match rustix::io::retry_on_intr(|| rustix::fs::openat(directory, c".", flags, mode)) {
-            Ok(file) => Some(Ok(file)),
-            // EISDIR: a kernel that does not know the flag.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => None,
-            Err(errno) => Some(Err(Error::from_errno(OP, errno))),
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (directory, mode);
-        None
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    // What the umask takes away is given back with the content.
+    let bits = mode.unwrap_or(0o600) & 0o777;
+    let mode = RawMode::try_from(bits).map_or(Mode::RUSR, Mode::from_raw_mode);
+    match sys::io::retry_on_intr(|| sys::fs::openat(directory, c".", flags, mode)) {
+        Ok(file) => Some(Ok(file)),
+        // EISDIR: a kernel that does not know the flag.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => None,
+        Err(errno) => Some(Err(Error::from_errno(OP, errno))),
     }
 }
 
+#[cfg(target_os = "linux")]
 fn store_unnamed(
     file: &OwnedFd,
     directory: &TreeDir,
@@ -90,10 +93,10 @@ fn store_unnamed(
     write_all(file.as_fd(), content)?;
     match attributes.mode {
         Some(mode) if mode & 0o777 & umask() == 0 => {}
-        Some(_) => rustix::fs::fchmod(file, final_mode(attributes.mode)).during(OP)?,
+        Some(_) => sys::fs::fchmod(file, final_mode(attributes.mode)).during(OP)?,
         None => {
             let kept = replaced_mode(directory.as_fd(), name);
-            rustix::fs::fchmod(file, final_mode(kept)).during(OP)?;
+            sys::fs::fchmod(file, final_mode(kept)).during(OP)?;
         }
     }
     if let Some(modified) = attributes.modified {
@@ -111,7 +114,7 @@ fn store_unnamed(
     check_replaceable(directory.as_fd(), name)?;
     // A name can only be replaced by another: the staged one is there for a moment, and locked, so
     // that no sweep takes it for abandoned.
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match sys::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOLCK | Errno::INVAL) => {}
         Err(errno) => return Err(Error::from_errno(OP, errno)),
     }
@@ -122,13 +125,13 @@ fn store_unnamed(
 pub(super) fn replace_by(
     directory: BorrowedFd<'_>,
     name: &[u8],
-    make: impl FnOnce(&[u8]) -> rustix::io::Result<()>,
+    make: impl FnOnce(&[u8]) -> sys::io::Result<()>,
 ) -> Result<()> {
     let staged = staging_name::generate()?;
     make(&staged).during(OP)?;
-    let renamed = rustix::fs::renameat(directory, &staged[..], directory, name);
+    let renamed = sys::fs::renameat(directory, &staged[..], directory, name);
     // Two names of one file are left as they are by a rename.
-    match rustix::fs::unlinkat(directory, &staged[..], AtFlags::empty()) {
+    match sys::fs::unlinkat(directory, &staged[..], AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(errno) => return Err(Error::from_errno(OP, errno)),
     }
@@ -145,7 +148,9 @@ pub(super) fn check_replaceable(directory: BorrowedFd<'_>, name: &[u8]) -> Resul
     }
 }
 
-fn link(file: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+#[cfg(target_os = "linux")]
+fn link(file: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<()> {
+    use std::os::fd::AsRawFd as _;
     let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
     let mut digits = [0_u8; 10];
     let mut number = file.as_raw_fd().unsigned_abs();
@@ -160,13 +165,15 @@ fn link(file: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> rustix:
     }
     let len = 14 + digits.len() - at;
     path[14..len].copy_from_slice(&digits[at..]);
-    rustix::fs::linkat(rustix::fs::CWD, &path[..len], directory, name, AtFlags::SYMLINK_FOLLOW)
+    sys::fs::linkat(sys::fs::CWD, &path[..len], directory, name, AtFlags::SYMLINK_FOLLOW)
 }
 
+#[cfg(target_os = "linux")]
 fn has_proc() -> bool {
-    rustix::fs::stat(c"/proc/self/fd").is_ok()
+    sys::fs::stat(c"/proc/self/fd").is_ok()
 }
 
+#[cfg(target_os = "linux")]
 fn replaced_mode(directory: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {
     let stat = stat_name(directory, name).ok()?;
     (file_type(&stat) == FileType::File).then(|| Metadata::from_stat(&stat).mode)
@@ -179,7 +186,7 @@ fn store_staged(
     attributes: Attributes,
     overwrite: bool,
 ) -> Result<()> {
-    let copy = rustix::io::fcntl_dupfd_cloexec(directory.as_fd(), 0).during(OP)?;
+    let copy = sys::io::fcntl_dupfd_cloexec(directory.as_fd(), 0).during(OP)?;
     let options = StageOptions {
         expected_len: Some(content.len() as u64),
         mode: attributes.mode,
@@ -191,13 +198,14 @@ fn store_staged(
     if let Some(modified) = attributes.modified {
         set_modified(staged.as_fd(), modified)?;
     }
-    let options = CommitOptions { modified: None, durability: Durability::None };
+    let options = CommitOptions { modified: None, durability: EACH };
     Box::new(staged).commit(&options).map(drop)
 }
 
+#[cfg(target_os = "linux")]
 fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> Result<()> {
     while !content.is_empty() {
-        match rustix::io::write(file, content) {
+        match sys::io::write(file, content) {
             Ok(0) => return Err(Error::from_errno("write", Errno::IO)),
             Ok(count) => content = content.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}

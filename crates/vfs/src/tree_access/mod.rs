@@ -8,13 +8,11 @@ mod content;
 mod read;
 mod write;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use rustix::fs::{OFlags, Stat};
-
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
 use crate::jail::{Lookup, READ_DIRECTORY};
 use crate::rename::identity;
+use crate::sys::fs::{OFlags, Stat};
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 
 pub use read::{LinkPolicy, NameIter, OpenFile, TreeReader};
 pub use write::{Entered, TreeWriteOptions, TreeWriter};
@@ -28,7 +26,7 @@ pub struct TreeDir {
 
 impl TreeDir {
     fn new(file: OwnedFd) -> Result<Self> {
-        let identity = identity(&rustix::fs::fstat(&file).during("open")?);
+        let identity = identity(&sys::fs::fstat(&file).during("open")?);
         Ok(Self { file, identity })
     }
 
@@ -108,6 +106,6 @@ fn reopen(
 
 /// A directory of the tree again, readable: for a listing beside other work in it.
 fn readable(directory: &TreeDir) -> Result<OwnedFd> {
-    let mode = rustix::fs::Mode::empty();
-    rustix::fs::openat(directory.as_fd(), c".", READ_DIRECTORY, mode).during("list")
+    let mode = sys::fs::Mode::empty();
+    sys::fs::openat(directory.as_fd(), c".", READ_DIRECTORY, mode).during("list")
 }

@@ -1,10 +1,6 @@
 //! Reading a tree.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
-
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::{TreeDir, TreeStat, readable, reopen};
 use crate::error::{ErrnoExt, Error, ErrorKind, Result};
@@ -12,6 +8,9 @@ use crate::jail::{ANCHOR, Jail, Lookup, READ_DIRECTORY, READ_FILE, file_type, st
 use crate::list::next_name;
 use crate::metadata::FileType;
 use crate::path::VPath;
+use crate::sys::fs::{AtFlags, Dir, Mode, OFlags};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, OwnedFd};
 
 /// What becomes of symbolic links when a tree is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,8 +51,8 @@ impl TreeReader {
     /// # Errors
     /// `NotFound` and others.
     pub fn top(&self) -> Result<(TreeDir, TreeStat)> {
-        let stat = rustix::fs::fstat(&self.top).during("stat")?;
-        let file = rustix::fs::openat(&self.top, c".", READ_DIRECTORY, Mode::empty());
+        let stat = sys::fs::fstat(&self.top).during("stat")?;
+        let file = sys::fs::openat(&self.top, c".", READ_DIRECTORY, Mode::empty());
         Ok((TreeDir::new(file.during("open")?)?, TreeStat::new(&stat)))
     }
 
@@ -99,7 +98,7 @@ impl TreeReader {
         #[cfg(not(target_os = "linux"))]
         let flags = READ_FILE;
         let found = self.open_following(path, flags)?;
-        Ok(TreeStat::new(&rustix::fs::fstat(&found).during("stat")?))
+        Ok(TreeStat::new(&sys::fs::fstat(&found).during("stat")?))
     }
 
     /// Opens the regular file `name` of `directory` for reading.
@@ -108,8 +107,8 @@ impl TreeReader {
     /// `NotRegular`, `NotFound`, `NotPermitted` and others.
     pub fn open_file(&self, directory: &TreeDir, name: &[u8], path: &[u8]) -> Result<OpenFile> {
         let flags = READ_FILE | OFlags::NOFOLLOW;
-        let opened = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty())
+        let opened = sys::io::retry_on_intr(|| {
+            sys::fs::openat(directory.as_fd(), name, flags, Mode::empty())
         });
         let file = match opened {
             Err(Errno::LOOP | Errno::MLINK) if self.links != LinkPolicy::AsLinks => {
@@ -136,8 +135,8 @@ impl TreeReader {
             return self.open_file(directory, name, path);
         }
         let flags = READ_FILE | OFlags::NOFOLLOW;
-        let file = rustix::io::retry_on_intr(|| {
-            rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty())
+        let file = sys::io::retry_on_intr(|| {
+            sys::fs::openat(directory.as_fd(), name, flags, Mode::empty())
         });
         Ok(OpenFile { file: file.during("open").map_err(crate::source::open_error)?, stat })
     }
@@ -147,7 +146,7 @@ impl TreeReader {
     /// # Errors
     /// `NotFound` and others.
     pub fn read_link(&self, directory: &TreeDir, name: &[u8]) -> Result<Vec<u8>> {
-        let target = rustix::fs::readlinkat(directory.as_fd(), name, Vec::new());
+        let target = sys::fs::readlinkat(directory.as_fd(), name, Vec::new());
         Ok(target.during("readlink")?.into_bytes())
     }
 
@@ -167,7 +166,7 @@ impl TreeReader {
         };
         self.lookup
             .open_without_links(self.top.as_fd(), above, ANCHOR)
-            .and_then(|directory| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))
+            .and_then(|directory| sys::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW))
             .is_ok()
     }
 
@@ -175,7 +174,7 @@ impl TreeReader {
         let flags = flags | OFlags::CLOEXEC;
         let relative = if path.is_empty() { &b"."[..] } else { path };
         if self.links == LinkPolicy::FollowAnywhere {
-            return rustix::fs::openat(&self.top, relative, flags, Mode::empty()).during("open");
+            return sys::fs::openat(&self.top, relative, flags, Mode::empty()).during("open");
         }
         let full = [&self.top_path[..], b"/", relative].concat();
         self.lookup.open_beneath(self.jail_root.as_fd(), &full, flags).during("open")
@@ -221,7 +220,7 @@ pub struct OpenFile {
 
 impl OpenFile {
     pub(super) fn from_file(file: OwnedFd) -> Result<Self> {
-        let stat = TreeStat::new(&rustix::fs::fstat(&file).during("stat")?);
+        let stat = TreeStat::new(&sys::fs::fstat(&file).during("stat")?);
         if stat.file_type != FileType::File {
             return Err(Error::new(ErrorKind::NotRegular, "open"));
         }
@@ -240,7 +239,7 @@ impl OpenFile {
     pub fn read_exactly(&self, buf: &mut [u8], offset: u64) -> Result<()> {
         let mut filled = 0;
         while filled < buf.len() {
-            match rustix::io::pread(&self.file, &mut buf[filled..], offset + filled as u64) {
+            match sys::io::pread(&self.file, &mut buf[filled..], offset + filled as u64) {
                 Ok(0) => return Err(Error::new(ErrorKind::SourceChanged, "read")),
                 Ok(count) => filled += count,
                 Err(Errno::INTR) => {}
@@ -255,7 +254,7 @@ impl OpenFile {
     /// # Errors
     /// `SourceChanged`.
     pub fn check_unchanged(&self) -> Result<()> {
-        let now = TreeStat::new(&rustix::fs::fstat(&self.file).during("stat")?);
+        let now = TreeStat::new(&sys::fs::fstat(&self.file).during("stat")?);
         let same = (now.size, now.modified, now.changed, now.identity)
             == (self.stat.size, self.stat.modified, self.stat.changed, self.stat.identity);
         if same { Ok(()) } else { Err(Error::new(ErrorKind::SourceChanged, "read")) }

@@ -1,10 +1,6 @@
 //! Writing a tree, under a grant.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::SystemTime;
-
-use rustix::fs::{AtFlags, Mode, OFlags, RawMode};
-use rustix::io::Errno;
 
 use super::content::{Attributes, check_replaceable, replace_by, set_modified, store, timestamps};
 use super::{NameIter, OpenFile, TreeDir, TreeStat, reopen};
@@ -16,6 +12,9 @@ use crate::remove::remove_tree;
 use crate::staging::{open_for_sync, sync_directory};
 use crate::staging_name::is_reserved;
 use crate::storage::{Durability, Overwrite};
+use crate::sys::fs::{AtFlags, Mode, OFlags, RawMode};
+use crate::sys::io::Errno;
+use crate::sys::{self, AsFd, BorrowedFd, OwnedFd};
 use crate::view::Grant;
 
 /// How a tree is written.
@@ -93,7 +92,7 @@ impl TreeWriter {
     pub fn top(&self) -> Result<Entered> {
         self.check()?;
         let Some(top) = &self.top else { return Ok(Entered { directory: None, is_new: true }) };
-        let file = rustix::fs::openat(top, c".", READ_DIRECTORY, Mode::empty()).during("open")?;
+        let file = sys::fs::openat(top, c".", READ_DIRECTORY, Mode::empty()).during("open")?;
         Ok(Entered { directory: Some(TreeDir::new(file)?), is_new: self.is_new })
     }
 
@@ -129,7 +128,7 @@ impl TreeWriter {
         if self.options.dry_run {
             return Ok(missing);
         }
-        let is_new = match rustix::fs::mkdirat(directory.as_fd(), name, Mode::RWXU) {
+        let is_new = match sys::fs::mkdirat(directory.as_fd(), name, Mode::RWXU) {
             Ok(()) => true,
             // Somebody else was faster.
             Err(Errno::EXIST) => false,
@@ -232,7 +231,7 @@ impl TreeWriter {
         let Some(directory) = directory else { return Ok(true) };
         let fd = directory.as_fd();
         if self.may_compare()
-            && rustix::fs::readlinkat(fd, name, Vec::new())
+            && sys::fs::readlinkat(fd, name, Vec::new())
                 .is_ok_and(|found| found.as_bytes() == target)
         {
             return Ok(false);
@@ -240,20 +239,20 @@ impl TreeWriter {
         if self.options.dry_run {
             return Ok(true);
         }
-        match rustix::fs::symlinkat(target, fd, name) {
+        match sys::fs::symlinkat(target, fd, name) {
             Ok(()) => {}
             Err(Errno::EXIST) if self.replaces() => {
                 if let Err(error) = check_replaceable(fd, name) {
                     self.clear(directory, name, error)?;
                 }
-                replace_by(fd, name, |staged| rustix::fs::symlinkat(target, fd, staged))?;
+                replace_by(fd, name, |staged| sys::fs::symlinkat(target, fd, staged))?;
             }
             Err(errno) => return Err(Error::from_errno("symlink", errno)),
         }
         if let Some(modified) = modified {
             // Not every file system keeps times of links.
             let times = timestamps(modified);
-            let _ = rustix::fs::utimensat(fd, name, &times, AtFlags::SYMLINK_NOFOLLOW);
+            let _ = sys::fs::utimensat(fd, name, &times, AtFlags::SYMLINK_NOFOLLOW);
         }
         Ok(true)
     }
@@ -282,14 +281,14 @@ impl TreeWriter {
         if self.options.dry_run {
             return Ok(true);
         }
-        match rustix::fs::linkat(from_fd, from.1, to_fd, to.1, AtFlags::empty()) {
+        match sys::fs::linkat(from_fd, from.1, to_fd, to.1, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) if self.replaces() => {
                 if let Err(error) = check_replaceable(to_fd, to.1) {
                     self.clear(to.0, to.1, error)?;
                 }
                 replace_by(to_fd, to.1, |staged| {
-                    rustix::fs::linkat(from_fd, from.1, to_fd, staged, AtFlags::empty())
+                    sys::fs::linkat(from_fd, from.1, to_fd, staged, AtFlags::empty())
                 })?;
                 Ok(true)
             }
@@ -313,13 +312,12 @@ impl TreeWriter {
             return Ok(());
         }
         let flags = READ_FILE | OFlags::NOFOLLOW;
-        let file =
-            rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty()).during("open")?;
-        if file_type(&rustix::fs::fstat(&file).during("open")?) != FileType::File {
+        let file = sys::fs::openat(directory.as_fd(), name, flags, Mode::empty()).during("open")?;
+        if file_type(&sys::fs::fstat(&file).during("open")?) != FileType::File {
             return Err(Error::new(ErrorKind::NotRegular, "open"));
         }
         if mode.is_some() {
-            rustix::fs::fchmod(&file, final_mode(mode)).during("chmod")?;
+            sys::fs::fchmod(&file, final_mode(mode)).during("chmod")?;
         }
         modified.map_or(Ok(()), |modified| set_modified(file.as_fd(), modified))
     }
@@ -339,7 +337,7 @@ impl TreeWriter {
         if self.options.dry_run || !(is_new || self.replaces()) {
             return Ok(());
         }
-        let stat = TreeStat::new(&rustix::fs::fstat(directory.as_fd()).during("stat")?);
+        let stat = TreeStat::new(&sys::fs::fstat(directory.as_fd()).during("stat")?);
         let bits = match mode {
             Some(mode) => Some(mode & 0o777),
             None => is_new.then(|| 0o777 & !crate::mode::umask()),
@@ -348,7 +346,7 @@ impl TreeWriter {
             // Set-group-id and the like of a directory that was there stay.
             let kept = stat.mode & 0o7000;
             let raw = RawMode::try_from(bits | kept).unwrap_or(0o700);
-            rustix::fs::fchmod(directory.as_fd(), Mode::from_raw_mode(raw)).during("chmod")?;
+            sys::fs::fchmod(directory.as_fd(), Mode::from_raw_mode(raw)).during("chmod")?;
         }
         match modified {
             Some(modified) if modified != stat.modified => {
@@ -400,7 +398,7 @@ impl TreeWriter {
         if file_type(&stat) == FileType::Directory {
             remove_tree(self.lookup, fd, name)
         } else {
-            rustix::fs::unlinkat(fd, name, AtFlags::empty()).during("remove")
+            sys::fs::unlinkat(fd, name, AtFlags::empty()).during("remove")
         }
     }
 
@@ -436,7 +434,7 @@ impl TreeWriter {
             && name.len() <= crate::VPath::MAX_COMPONENT_LEN
             && !matches!(name, b"." | b"..")
             && !name.iter().any(|byte| matches!(byte, b'/' | 0));
-        if !is_name || is_reserved(name) {
+        if !is_name || is_reserved(name) || !sys::can_name(name) {
             return Err(Error::new(ErrorKind::BadPath, "store"));
         }
         self.check()
@@ -446,7 +444,7 @@ impl TreeWriter {
 impl OpenFile {
     fn open(directory: &TreeDir, name: &[u8]) -> Result<Self> {
         let flags = READ_FILE | OFlags::NOFOLLOW;
-        let file = rustix::fs::openat(directory.as_fd(), name, flags, Mode::empty());
+        let file = sys::fs::openat(directory.as_fd(), name, flags, Mode::empty());
         Self::from_file(file.during("open")?)
     }
 }
@@ -471,14 +469,20 @@ fn stays_inside(target: &[u8], depth: usize) -> bool {
 #[cfg(target_os = "linux")]
 fn sync_file_system(top: BorrowedFd<'_>) -> Result<()> {
     let directory = open_for_sync(top)?;
-    rustix::io::retry_on_intr(|| rustix::fs::syncfs(&directory)).during("sync")?;
+    sys::io::retry_on_intr(|| sys::fs::syncfs(&directory)).during("sync")?;
     sync_directory(directory.as_fd())
 }
 
-#[cfg(not(target_os = "linux"))]
+/// Each file was made durable when it was stored; this is for their names.
+#[cfg(windows)]
+fn sync_file_system(top: BorrowedFd<'_>) -> Result<()> {
+    sync_directory(open_for_sync(top)?.as_fd())
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 fn sync_file_system(top: BorrowedFd<'_>) -> Result<()> {
     // Without a call for one file system: all of them, started here and waited for by the system.
-    rustix::fs::sync();
+    sys::fs::sync();
     sync_directory(open_for_sync(top)?.as_fd())
 }
 

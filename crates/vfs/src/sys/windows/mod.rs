@@ -39,7 +39,9 @@ pub(crate) mod fs {
     pub(crate) use super::remove::unlinkat;
     pub(crate) use super::rename::{linkat, readlinkat, renameat, renameat_with, symlinkat};
     pub(crate) use super::stat::{Stat, StatVfs, fstat, fstatvfs, stat, statat};
-    pub(crate) use super::transfer::{fchmod, fdatasync, flock, fsync, ftruncate, futimens};
+    pub(crate) use super::transfer::{
+        fchmod, fdatasync, flock, fsync, ftruncate, futimens, utimensat,
+    };
 }
 
 /// The calls on open files.

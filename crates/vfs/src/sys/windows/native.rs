@@ -334,6 +334,18 @@ pub(super) fn rename(
     )
 }
 
+/// Gives the file that `file` is open on the further name `name` in `directory`.
+pub(super) fn link(
+    file: BorrowedHandle<'_>,
+    directory: BorrowedHandle<'_>,
+    name: &[u16],
+) -> Result<()> {
+    use windows_sys::Wdk::Storage::FileSystem::FileLinkInformation;
+    // `FILE_LINK_INFORMATION` has the layout of the older structure for renaming.
+    let content = rename_information(0, directory, name)?;
+    check(set_information(file, FileLinkInformation, &content)?)
+}
+
 /// `FILE_RENAME_INFORMATION` with all of its name.
 fn rename_information(flags: u32, directory: BorrowedHandle<'_>, name: &[u16]) -> Result<Vec<u64>> {
     const NAME: usize = offset_of!(FILE_RENAME_INFORMATION, FileName);

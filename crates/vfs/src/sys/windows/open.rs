@@ -12,8 +12,8 @@ use windows_sys::Wdk::Storage::FileSystem::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ADD_FILE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_GENERIC_READ,
-    FILE_GENERIC_WRITE, FILE_NAME_NORMALIZED, FILE_READ_ATTRIBUTES, FILE_TRAVERSE, VOLUME_NAME_DOS,
-    VOLUME_NAME_NONE,
+    FILE_GENERIC_WRITE, FILE_NAME_NORMALIZED, FILE_READ_ATTRIBUTES, FILE_TRAVERSE,
+    FILE_WRITE_ATTRIBUTES, VOLUME_NAME_DOS, VOLUME_NAME_NONE,
 };
 
 use super::AsFd;
@@ -163,6 +163,11 @@ fn check_opened(file: BorrowedHandle<'_>, flags: OFlags) -> Result<()> {
 /// The directory, opened so that it can be synchronised.
 pub(super) fn reopen_for_flush(directory: BorrowedHandle<'_>) -> Result<OwnedHandle> {
     native::create(directory, &[], FILE_ADD_FILE | FILE_READ_ATTRIBUTES, FILE_OPEN, 0)
+}
+
+/// What is open, opened so that its times can be set.
+pub(super) fn reopen_for_times(file: BorrowedHandle<'_>) -> Result<OwnedHandle> {
+    native::create(file, &[], FILE_WRITE_ATTRIBUTES, FILE_OPEN, 0)
 }
 
 /// Opens the directory that holds `directory`; the root's own is itself. Only for looking at its

@@ -1,10 +1,10 @@
-//! Renaming, and what Windows has no use for: links.
+//! Renaming, further names of files, and symbolic links, which are not made.
 
 use std::ffi::CString;
 use std::os::windows::io::BorrowedHandle;
 
 use windows_sys::Win32::Storage::FileSystem::{
-    DELETE, FILE_NAME_NORMALIZED, FILE_READ_ATTRIBUTES, VOLUME_NAME_GUID,
+    DELETE, FILE_NAME_NORMALIZED, FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES, VOLUME_NAME_GUID,
 };
 
 use super::AsFd;
@@ -84,16 +84,17 @@ fn is_within(directory: BorrowedHandle<'_>, above: BorrowedHandle<'_>) -> Result
     Ok(rest.is_some_and(|rest| rest.first().is_none_or(|&unit| unit == u16::from(b'\\'))))
 }
 
-/// Not needed: every file system here can rename without replacing.
-#[expect(clippy::unnecessary_wraps, reason = "as on other platforms")]
+/// Gives a file a further name, unless that is taken.
 pub(crate) fn linkat(
-    _from_directory: impl AsFd,
-    _from: impl Name,
-    _to_directory: impl AsFd,
-    _to: impl Name,
+    from_directory: impl AsFd,
+    from: impl Name,
+    to_directory: impl AsFd,
+    to: impl Name,
     _flags: AtFlags,
 ) -> Result<()> {
-    Err(Errno::OPNOTSUPP)
+    let target = component(to.bytes())?;
+    let source = open_name(from_directory.as_fd(), from.bytes(), FILE_WRITE_ATTRIBUTES)?;
+    native::link(source.as_fd(), to_directory.as_fd(), &target)
 }
 
 /// Links are not copied: making one takes a right that few users have.
@@ -108,6 +109,6 @@ pub(crate) fn readlinkat(
 
 /// See [`readlinkat`].
 #[expect(clippy::unnecessary_wraps, reason = "as on other platforms")]
-pub(crate) fn symlinkat(_text: &CString, _directory: impl AsFd, _name: impl Name) -> Result<()> {
+pub(crate) fn symlinkat<T>(_text: T, _directory: impl AsFd, _name: impl Name) -> Result<()> {
     Err(Errno::OPNOTSUPP)
 }

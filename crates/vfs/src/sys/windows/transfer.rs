@@ -6,9 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::AsFd;
 use super::errno::Errno;
-use super::flags::{FlockOperation, Mode, Timestamps};
+use super::flags::{AtFlags, FlockOperation, Mode, Timestamps};
 use super::io::Result;
-use super::open::reopen_for_flush;
+use super::open::{reopen_for_flush, reopen_for_times};
 use super::stat::{attributes, windows_time};
 use super::{OwnedFd, native};
 
@@ -58,7 +58,23 @@ pub(crate) fn futimens(handle: impl AsFd, times: &Timestamps) -> Result<()> {
     let seconds =
         if time.tv_sec < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
     let modified = seconds.and_then(|base| base.checked_add(nanoseconds)).ok_or(Errno::INVAL)?;
-    on_file(handle, |file| file.set_times(FileTimes::new().set_modified(modified)))
+    let set = |file: &File| file.set_times(FileTimes::new().set_modified(modified));
+    match on_file(handle.as_fd(), set) {
+        // It was opened for reading, as every directory is.
+        Err(Errno::ACCESS) => on_file(reopen_for_times(handle.as_fd())?, set),
+        result => result,
+    }
+}
+
+/// Not for names: files are open when their times are set.
+#[expect(clippy::unnecessary_wraps, reason = "as on other platforms")]
+pub(crate) fn utimensat<N>(
+    _directory: impl AsFd,
+    _name: N,
+    _times: &Timestamps,
+    _flags: AtFlags,
+) -> Result<()> {
+    Err(Errno::OPNOTSUPP)
 }
 
 /// Content and length are on the disk.
