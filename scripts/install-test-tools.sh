@@ -20,6 +20,7 @@
 #   btrfs-progs     a file system on which copies share their blocks
 #   util-linux      prlimit takes descriptors away from a server
 #   strace          system calls that fail, such as openat2 on an old kernel, or writes (npm run crash-test)
+#   rsync           which names of a tree its rules choose
 #   valgrind        finds decisions that depend on secrets (npm run constant-time)
 #   golang-go       where python3 is older than 3.12: the original Python e2eeftp, which
 #                   scripts/install-python-peer.sh installs from PyPI, comes with a newer one
@@ -45,12 +46,12 @@ need prlimit util-linux
 [ -e /usr/share/bash-completion/bash_completion ] || packages="$packages bash-completion"
 need mkfs.btrfs btrfs-progs
 need strace strace
+need rsync rsync
 need valgrind valgrind
 /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || need go golang-go
 if [ "${1:-}" = --bench ]; then
   need scp openssh-client
   need unshare util-linux
-  need rsync rsync
   need ip iproute2
   [ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 fi

@@ -44,6 +44,7 @@ const TEST_TOOLS = [
   'mkfs.btrfs',
   'prlimit',
   'strace',
+  'rsync',
   'valgrind',
 ];
 /** A file that tests give to one of them. */

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, createWriteStream, existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { events, Sandbox, until } from './run.js';
@@ -146,6 +146,13 @@ test('a pipe that is interrupted leaves nothing on the server, whoever is silent
 /** Until a process has the pipe open. */
 async function waiting(pid: number, path: string): Promise<void> {
   if (process.platform !== 'linux') return delay(2_000);
-  const list = (): string => execFileSync('ls', ['-l', `/proc/${pid}/fd`], { encoding: 'utf8' });
-  await until(() => list().includes(`-> ${path}\n`), 'the process to open the pipe');
+  const isOpen = (number: string): boolean => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${number}`) === path;
+    } catch {
+      // Closed since it was listed.
+      return false;
+    }
+  };
+  await until(() => readdirSync(`/proc/${pid}/fd`).some(isOpen), 'the process to open the pipe');
 }

@@ -2,7 +2,6 @@
  * Processes that end without warning, at any moment of a transfer: under the final name there is the old file or the
  * whole new one, and what was begun is swept away.
  */
-import { truncateSync } from 'node:fs';
 import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import type { Running, Sandbox } from '../cli/run.js';
@@ -102,8 +101,7 @@ async function halfway(
   const { box, server } = await ready(t);
   box.write('here/.keep', '');
   for (const name of ['here/source', 'files/source']) {
-    box.write(name, '');
-    truncateSync(box.path(name), 256 * 1024 * 1024);
+    randomFile(box, name, 24 * 1024 * 1024);
   }
   box.write('files/target', 'old');
   box.write('here/target', 'old');

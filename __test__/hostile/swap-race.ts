@@ -4,7 +4,18 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +87,22 @@ function ask(client: Client, dice: Dice, number: number): Promise<CallReply> {
   }
 }
 
+/** What stands where the names swap. */
+function furnish(directory: string): void {
+  mkdirSync(join(directory, 'sub'), { recursive: true });
+  for (const name of ['canary', 'sub/canary']) writeFileSync(join(directory, name), INSIDE);
+}
+
+/** Whether something that was fetched is from outside. */
+function isSeenIn(directory: string): boolean {
+  if (!existsSync(directory)) return false;
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' }).some((name) => {
+    const path = join(directory, name);
+    if (name.endsWith(ONLY_OUTSIDE)) return true;
+    return lstatSync(path).isFile() && readFileSync(path, 'utf8').includes(SECRET);
+  });
+}
+
 /**
  * Runs the race against a server and looks whether anything got out.
  *
@@ -123,7 +150,32 @@ export async function swapRace(
       }
     }
   };
-  await Promise.all(Array.from({ length: CLIENTS }, client));
+  const trees = async (): Promise<void> => {
+    const connection = await open(t, box, server);
+    const source = join(box.dir, 'tree-source');
+    for (const place of PLACES) furnish(join(source, place));
+    for (let round = 0; left > 0; round += 1) {
+      const place = PLACES[dice.below(2)] ?? 'swap';
+      const copy = join(box.dir, `tree-copy-${round}`);
+      const asked = [
+        // Through the name, as a directory of the tree and as its top, there with names that are deleted.
+        () => connection.sendTree(source, '/', { onFailure: ({ error }) => count(`tree ${error.code}`) }),
+        () => connection.sendTree(join(source, place), place, { delete: true }),
+        () => connection.getTree('/', copy, { links: 'follow' }),
+        () => connection.getTree(place, copy, { links: 'follow' }),
+      ];
+      try {
+        await asked[round % asked.length]?.();
+        count('tree done');
+      } catch (error) {
+        if (!E2eeftpError.is(error)) throw error;
+        count(`tree ${error.code}`);
+      }
+      if (isSeenIn(copy)) count('SEEN');
+      rmSync(copy, { recursive: true, force: true });
+    }
+  };
+  await Promise.all([...Array.from({ length: CLIENTS }, client), trees()]);
   swapper.send('stop');
   const [rounds] = (await once(swapper, 'message')) as [number];
   await once(swapper, 'exit');
@@ -131,11 +183,12 @@ export async function swapRace(
 
   canary.assertAlive(t);
   t.is(outcomes.get('SEEN'), undefined);
-  const refused = [...outcomes].filter(([what]) => what !== 'done');
+  const refused = [...outcomes].map(([what]) => what.replace('tree ', '')).filter((what) => what !== 'done');
   t.deepEqual(
-    refused.filter(([what]) => !ACCEPTED.has(what)),
+    refused.filter((what) => !ACCEPTED.has(what)),
     [],
   );
+  t.true((outcomes.get('tree done') ?? 0) > 0 && (outcomes.get('tree E2EEFTP_NOT_PERMITTED') ?? 0) > 0);
   // There was a race: both outcomes were common.
   t.true((outcomes.get('done') ?? 0) > requests / 20 && (outcomes.get('E2EEFTP_NOT_PERMITTED') ?? 0) > requests / 100);
   t.deepEqual(leftovers(base), []);

@@ -6,6 +6,7 @@ import {
   type GetTreeOptions,
   joinRemote,
   type OnProgress,
+  type Retry,
   type TreeFailure,
   type TreeName,
   type TreeResult,
@@ -32,6 +33,12 @@ export interface TreeRoute {
   shownTarget: string;
 }
 
+/** Who hears how it goes. */
+export interface Watching {
+  onProgress?: OnProgress;
+  onRetry?: (retry: Retry) => void;
+}
+
 /** Moves one directory. */
 export async function moveTree(
   context: CliContext,
@@ -39,10 +46,10 @@ export async function moveTree(
   route: TreeRoute,
   options: TransferOptions,
   choices: TreeChoices,
-  onProgress?: OnProgress,
+  watching: Watching = {},
 ): Promise<TreeMoved> {
   const { overwrite, preserve, dryRun, moving } = options;
-  const { durability, limitRate } = moving;
+  const { durability, limitRate, connections, delta, reconnectMs } = moving;
   const tell = new Teller(context, route, dryRun);
   const { paths, ...chosen } = choices;
   const how: GetTreeOptions = {
@@ -55,7 +62,10 @@ export async function moveTree(
     ...(durability === undefined ? {} : { durability }),
     ...(limitRate === undefined ? {} : { limitRate }),
     ...(tell.wantsFiles ? { onFile: (file: TreeName) => tell.file(file) } : {}),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(connections === undefined ? {} : { connections }),
+    ...(delta === undefined ? {} : { delta }),
+    reconnectMs,
+    ...watching,
     onDelete: (name) => tell.deleted(name),
     onFailure: (failure) => tell.failed(failure),
     signal: context.signal,

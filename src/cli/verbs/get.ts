@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { E2eeftpError, type OnProgress, pathToBytes, remoteBaseName } from '../../index.js';
+import { E2eeftpError, pathToBytes, remoteBaseName } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import { getFromClassic } from '../classic/classic-verbs.js';
@@ -12,7 +12,7 @@ import { checkReceiptFile, refuseReceipt, saveReceipt } from '../save-receipt.js
 import { getToStandardOutput, pace } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTreeOptions, namesTreeOption, readTreeOptions, type TreeChoices } from '../tree-options.js';
-import { moveTree, type TreeMoved } from '../tree-transfer.js';
+import { moveTree, type TreeMoved, type Watching } from '../tree-transfer.js';
 import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
@@ -67,11 +67,11 @@ function makeJob(
   const { signal } = context;
   const { overwrite, preserve, moving, compress } = options;
   const common = { overwrite, preserve, compress, signal, ...moving };
-  const tree = async (onProgress?: OnProgress): Promise<TreeMoved> => {
+  const tree = async (watching?: Watching): Promise<TreeMoved> => {
     const client = await clients.open(address);
     const end = treeTarget(address, text, target);
     const route = { direction: 'get', source: address.path, target: end, shownTarget: end } as const;
-    return moveTree(context, client, route, options, choices, onProgress);
+    return moveTree(context, client, route, options, choices, watching);
   };
   return {
     source: text,
@@ -82,7 +82,7 @@ function makeJob(
     },
     async move(onProgress, onRetry) {
       const client = await clients.open(address);
-      if (target !== '-' && (namesTree(address.path) || namesTreeOption(choices))) return tree(onProgress);
+      if (target !== '-' && (namesTree(address.path) || namesTreeOption(choices))) return tree({ onProgress, onRetry });
       if (target === '-') {
         const got = await getToStandardOutput(client, address.path, { compress, signal, ...pace(moving), onProgress });
         if (options.receipt !== undefined) await saveReceipt(context, client, got, options.receipt);
@@ -96,7 +96,7 @@ function makeJob(
         // The server says so before anything has moved; a local directory in the way of a file is another matter.
         if (!E2eeftpError.is(error, 'E2EEFTP_IS_DIRECTORY') || error.status === undefined) throw error;
         if ((await client.stat(address.path, { signal })).type !== 'directory') throw error;
-        return tree(onProgress);
+        return tree({ onProgress, onRetry });
       }
     },
   };

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Command, OptionValues } from 'commander';
-import { type Client, E2eeftpError, joinRemote, type OnProgress, pathToBytes } from '../../index.js';
+import { type Client, E2eeftpError, joinRemote, pathToBytes } from '../../index.js';
 import { type LocalAddress, parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import { sendToClassic } from '../classic/classic-verbs.js';
@@ -13,7 +13,7 @@ import { asDirectory, finalName, namesDirectory, requireDirectory, shownRemote }
 import { pace, sendStandardInput } from '../standard-streams.js';
 import { type Planned, runTransfers, type TransferJob } from '../transfer-batch.js';
 import { addTreeOptions, readTreeOptions, type TreeChoices } from '../tree-options.js';
-import { moveTree, type TreeMoved } from '../tree-transfer.js';
+import { moveTree, type TreeMoved, type Watching } from '../tree-transfer.js';
 import { addTransferOptions, forPeer, readTransferOptions, type TransferOptions } from '../transfer-options.js';
 
 function usage(message: string, hint: string): E2eeftpError {
@@ -118,7 +118,7 @@ function makeJob(
   const isInput = source.path === '-';
   const name = basename(source.path);
   const common = { overwrite, compress, signal };
-  const tree = (onProgress?: OnProgress): Promise<TreeMoved> => {
+  const tree = (watching?: Watching): Promise<TreeMoved> => {
     const end = treeTarget(source, path);
     const route = {
       direction: 'send',
@@ -126,7 +126,7 @@ function makeJob(
       target: end,
       shownTarget: shownRemote(target, end),
     } as const;
-    return moveTree(context, client, route, options, choices, onProgress);
+    return moveTree(context, client, route, options, choices, watching);
   };
   return {
     source: source.path,
@@ -144,7 +144,7 @@ function makeJob(
         if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
         return { ...sent, target: shownRemote(target, sent.path) };
       }
-      if ((await sourceLength(source)) === null) return tree(onProgress);
+      if ((await sourceLength(source)) === null) return tree({ onProgress, onRetry });
       const sent = await client.send(source.path, path, { ...common, ...moving, preserve, onProgress, onRetry });
       if (options.receipt !== undefined) await saveReceipt(context, client, sent, options.receipt);
       return { ...sent, target: shownRemote(target, sent.path) };

@@ -1,6 +1,6 @@
 /** `e2eeftp sync`: makes a directory on the other side equal to one on this side, or the other way round. */
 import type { Command, OptionValues } from 'commander';
-import { E2eeftpError } from '../../index.js';
+import { E2eeftpError, type OnProgress, type Retry } from '../../index.js';
 import { parseAddress, type RemoteAddress } from '../address.js';
 import { isClassic } from '../classic/classic-option.js';
 import type { CliContext, Verb } from '../context.js';
@@ -52,8 +52,8 @@ async function run(context: CliContext, operands: string[], options: OptionValue
       source,
       total: null,
       plan: () => moveTree(context, client, route, transfer, choices),
-      move: (onProgress: Parameters<typeof moveTree>[5]) =>
-        moveTree(context, client, route, transfer, choices, onProgress),
+      move: (onProgress: OnProgress, onRetry: (retry: Retry) => void) =>
+        moveTree(context, client, route, transfer, choices, { onProgress, onRetry }),
     };
     return runTransfers(context, 'sync', [job], transfer);
   });

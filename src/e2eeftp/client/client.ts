@@ -162,8 +162,8 @@ export class Client {
    * Makes the remote directory `remotePath` a copy of the local directory `localPath`: what is there and equal in length
    * and time stays, what differs is replaced, what is missing is made. Each file appears when all of it is there and
    * verified. A name that fails is told to `onFailure` and does not end the rest. Large files go beside the others, on a
-   * connection of their own. What was moved before an abort or a lost connection stays, and the next call goes on from
-   * there.
+   * connection of their own. When the connection breaks, a new one is made and the rest goes on; what was moved before an
+   * abort stays, and the next call goes on from there.
    *
    * @throws E2eeftpError when the tree as a whole can't be moved.
    */

@@ -109,9 +109,13 @@ class Fetching {
   }
 
   /** How far it has come. */
-  readonly moved = (): number => this.#tracked.transfer.progress().transferred;
+  moved(): number {
+    return this.#tracked.transfer.progress().transferred;
+  }
 
-  readonly isRepairable = (): boolean => this.#isByBlocks;
+  isRepairable(): boolean {
+    return this.#isByBlocks;
+  }
 
   async fetch(channel: Channel): Promise<Fetched> {
     const { transfer, signal } = this.#tracked;

@@ -47,6 +47,14 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'E2EEFTP_RATE_LIMITED',
 ]);
 
+/** What is tried until it comes to an end. */
+export interface Persisting {
+  /** How far it has come: as long as that grows, patience starts anew. */
+  moved(): number;
+  /** Whether a try that ended with `E2EEFTP_INTEGRITY` has kept what was sound of it. */
+  isRepairable(): boolean;
+}
+
 /** What a line is made of. */
 export interface LineParts {
   readonly session: NativeSession;
@@ -82,30 +90,29 @@ export class Line {
    * Runs `attempt` with the connection, and again with a new one when it broke, until it comes to an end. Whatever else
    * goes wrong is thrown.
    *
-   * @param moved tells how far the work has come: as long as that grows, patience starts anew.
-   * @param isRepairable whether an attempt that ended with `E2EEFTP_INTEGRITY` has kept what was sound of it.
+   * @param work what is tried.
    */
   async persist<T>(
     options: RetryOptions,
-    { moved, isRepairable }: { readonly moved: () => number; readonly isRepairable: () => boolean },
+    work: Persisting,
     attempt: (channel: Channel, count: number) => Promise<T>,
   ): Promise<T> {
     const { signal, reconnectMs = this.#reconnectMs } = options;
     const patience = new Patience(reconnectMs);
     for (let count = 0, repairs = 0; ; count += 1) {
       const channel = this.#channel;
-      const before = moved();
+      const before = work.moved();
       try {
         return await attempt(channel, count);
       } catch (error) {
         signal?.throwIfAborted();
         this.#closing.throwIfAborted();
-        const isRepair = E2eeftpError.is(error, 'E2EEFTP_INTEGRITY') && isRepairable() && repairs < MAX_REPAIRS;
+        const isRepair = E2eeftpError.is(error, 'E2EEFTP_INTEGRITY') && work.isRepairable() && repairs < MAX_REPAIRS;
         if (isRepair) repairs += 1;
         if (isRepair && channel.isOpen) continue;
         // A record that was damaged on the way has ended the connection, too.
         if (!(isRepair || isPassing(error)) || reconnectMs === 0) throw error;
-        if (moved() > before) patience.renew();
+        if (work.moved() > before) patience.renew();
         await this.#renew(channel, error, patience, options);
       }
     }

@@ -108,9 +108,13 @@ class Sending {
   }
 
   /** How far it has come. */
-  readonly moved = (): number => this.#tracked.transfer.progress().transferred;
+  moved(): number {
+    return this.#tracked.transfer.progress().transferred;
+  }
 
-  readonly isRepairable = (): boolean => this.#isByBlocks;
+  isRepairable(): boolean {
+    return this.#isByBlocks;
+  }
 
   /** A target that is a directory, by its spelling or on the server, means: into it, under the same name. */
   async sendTo(channel: Channel, remotePath: string): Promise<Sent> {

@@ -3,6 +3,7 @@
  */
 import type { E2eeftpError } from '../../errors.js';
 import type { Durability } from '../commands/send.js';
+import type { RetryOptions } from './line.js';
 import type { OnProgress } from './progress.js';
 
 /** A rule of a filter, with rsync's meaning: the first one that matches a name decides. */
@@ -34,7 +35,7 @@ export interface TreeFailure {
 }
 
 /** Options of `client.sendTree` and `client.getTree`. */
-export interface TreeOptions {
+export interface TreeOptions extends RetryOptions {
   /** Remove from the target what the source does not have, except what `filter` leaves out. @default false */
   readonly delete?: boolean;
   /** Find out what would be done, and change nothing. @default false */
@@ -56,6 +57,10 @@ export interface TreeOptions {
   readonly preserve?: boolean;
   /** Most bytes a second of the whole tree, as they travel; from 1024 on. @default no limit */
   readonly limitRate?: number;
+  /** Connections for one large file; as for `send`. @default as many as make it faster */
+  readonly connections?: number;
+  /** Take over the blocks that the old version of a large file has already. @default true */
+  readonly delta?: boolean;
   readonly onProgress?: OnProgress;
   /** Called for each file that was moved. */
   readonly onFile?: (file: TreeName) => void;
@@ -72,7 +77,10 @@ export interface GetTreeOptions extends TreeOptions {
   readonly durability?: Durability;
 }
 
-/** What a tree came to. With `dryRun`: what it would have come to. */
+/**
+ * What a tree came to. With `dryRun`: what it would have come to. Where the connection broke on the way, what was moved
+ * and deleted before is counted as this side saw it, and directories and links of the last connection only.
+ */
 export interface TreeResult {
   /** Files that were moved. */
   readonly files: number;

@@ -4,7 +4,7 @@
  */
 import { E2eeftpError, isErrorCode } from '../../errors.js';
 import { NativeTreeClient, native, nativeSync } from '../../native.js';
-import type { NativeTransfer, NativeTreeCounts } from '../../native.js';
+import type { NativeTreeCounts } from '../../native.js';
 import { displayName } from '../../storage/display-name.js';
 import { pathFromBytes, pathToBytes } from '../../storage/path-text.js';
 import { isSessionDead } from '../exchange.js';
@@ -13,7 +13,7 @@ import { Line } from './line.js';
 import type { Progress } from './progress.js';
 import type { Dial } from './side-channel.js';
 import type { TransferResult } from './transfer-options.js';
-import type { TreeOptions, TreeResult } from './tree-options.js';
+import type { TreeOptions } from './tree-options.js';
 
 /** Events taken at once. */
 const BATCH = 256;
@@ -56,6 +56,7 @@ export class TreeRun {
   #largeBytes = 0;
   #underWay = 0;
   #failures = 0;
+  #deleted = 0;
 
   /** @param failed is told of a failure that ends all of it. */
   constructor(
@@ -101,20 +102,14 @@ export class TreeRun {
     return this.#largeBytes + this.#underWay;
   }
 
-  /** What it comes to. */
-  result(counts: NativeTreeCounts, seconds: number): TreeResult {
-    const { files, bytes, skipped, directories, links, deleted, failed } = counts;
-    const failures = Math.max(this.#failures, failed);
-    return {
-      files: files + this.#largeFiles,
-      bytes: bytes + this.#largeBytes,
-      skippedFiles: skipped,
-      directories,
-      links,
-      deleted,
-      failed: failures,
-      seconds,
-    };
+  /** Large files that are complete and their bytes, and names that were removed. */
+  get large(): { readonly files: number; readonly bytes: number; readonly deleted: number } {
+    return { files: this.#largeFiles, bytes: this.#largeBytes, deleted: this.#deleted };
+  }
+
+  /** Names that failed, as far as this side has heard. */
+  get failures(): number {
+    return this.#failures;
   }
 
   async #guard(work: Promise<void>): Promise<void> {
@@ -132,8 +127,10 @@ export class TreeRun {
       for (const { kind, path: bytes, size, code, text } of events) {
         const path = pathFromBytes(bytes);
         if (kind === 'moved') this.#options.onFile?.({ path, bytes: size });
-        else if (kind === 'deleted') this.#options.onDelete?.({ path, bytes: size });
-        else if (kind === 'large') this.#waiting.push(path);
+        else if (kind === 'deleted') {
+          this.#deleted += 1;
+          this.#options.onDelete?.({ path, bytes: size });
+        } else if (kind === 'large') this.#waiting.push(path);
         else this.fail(path, new E2eeftpError(isErrorCode(code) ? code : 'E2EEFTP_IO', text ?? ''));
       }
       this.#wake();
@@ -202,10 +199,4 @@ export class TreeRun {
     });
     this.#wake = () => undefined;
   }
-}
-
-/** Progress of a dialog and of the large files beside it. */
-export function treeProgress(transfer: NativeTransfer, run: TreeRun): ReturnType<NativeTransfer['progress']> {
-  const progress = transfer.progress();
-  return { ...progress, transferred: progress.transferred + run.largeBytes, total: -1 };
 }

@@ -17,8 +17,9 @@ import { sendFile } from './send.js';
 import { pacedTransfer } from './tracked-transfer.js';
 import { getFileByFile, sendFileByFile } from './tree-file-by-file.js';
 import type { GetTreeOptions, TreeOptions, TreeResult } from './tree-options.js';
-import { TreeRun, treeProgress } from './tree-run.js';
+import { TreeRun } from './tree-run.js';
 import type { MoveLarge, TreeParts } from './tree-run.js';
+import { TreeTries } from './tree-tries.js';
 
 /** Makes the directory `remotePath` a copy of `localPath`; see `Client.sendTree`. */
 export async function sendTree(
@@ -31,15 +32,17 @@ export async function sendTree(
   const { overwrite = 'replace', preserve = true, links = 'safe', dryRun = false, checksum = false } = options;
   const top = remotePath === '' ? '/' : remotePath;
   const transfer = pacedTransfer(options);
-  const pace = { overwrite, preserve, limitedWith: transfer };
+  const pace = { ...largeOptions(options), limitedWith: transfer };
   const move: MoveLarge = (line, path, onProgress, signal) =>
     sendFile(line, joinRemote(localPath, path), joinRemote(top, path), { ...pace, onProgress, signal });
-  const args = { path: pathToBytes(top), delete: options.delete ?? false, dryRun, checksum, preserve, overwrite };
+  const args = { path: pathToBytes(top), delete: options.delete ?? false, dryRun, preserve, overwrite };
   return runTree(parts, localPath, options, move, {
     verb: 'PUSH',
     transfer,
     args,
-    talk: (body, run) =>
+    preserve,
+    checksum,
+    talk: (body, run, checksum) =>
       body.dialog(
         transfer,
         () => local(localPath, () => readLocalTree(pathToBytes(localPath), links === 'follow')),
@@ -66,8 +69,7 @@ export async function getTree(
   const transfer = pacedTransfer(options);
   const move: MoveLarge = (line, path, onProgress, signal) =>
     getFile(line, parts.serverFingerprint, joinRemote(top, path), joinRemote(localPath, path), {
-      overwrite,
-      preserve,
+      ...largeOptions(options),
       durability,
       onProgress,
       signal,
@@ -78,8 +80,10 @@ export async function getTree(
   return runTree(parts, remotePath, options, move, {
     verb: 'PULL',
     transfer,
-    args: { path: pathToBytes(top), dryRun, checksum, links: kept },
-    talk: (body, run) =>
+    args: { path: pathToBytes(top), dryRun, links: kept },
+    preserve,
+    checksum,
+    talk: (body, run, checksum) =>
       body.dialog(
         transfer,
         async () => {
@@ -105,7 +109,9 @@ interface Direction {
   readonly verb: 'PUSH' | 'PULL';
   readonly args: RequestArgs;
   readonly transfer: NativeTransfer;
-  readonly talk: (body: OutboundBody, run: TreeRun) => Promise<NativeTreeCounts>;
+  readonly preserve: boolean;
+  readonly checksum: boolean;
+  readonly talk: (body: OutboundBody, run: TreeRun, checksum: boolean) => Promise<NativeTreeCounts>;
   readonly fileByFile: (run: TreeRun, signal: AbortSignal) => Promise<NativeTreeCounts>;
 }
 
@@ -119,18 +125,24 @@ async function runTree(
   const started = performance.now();
   options.signal?.throwIfAborted();
   const failure = new AbortController();
+  const fail = (error: unknown): void => failure.abort(error);
   const { signal, unlink } = linkSignals(options.signal, failure.signal);
-  const { transfer } = direction;
-  const run = new TreeRun(parts, options, signal, (error) => failure.abort(error), move);
-  const source = { progress: () => treeProgress(transfer, run) };
-  const { onProgress } = options;
-  const reporter =
-    onProgress === undefined ? null : new ProgressReporter(source, file, onProgress, (error) => failure.abort(error));
+  const { onProgress, onRetry, reconnectMs, dryRun = false } = options;
+  const tries = new TreeTries(direction.transfer);
+  const reporter = onProgress === undefined ? null : new ProgressReporter(tries, file, onProgress, fail);
+  // A dry run costs little, and would tell everything twice.
+  const patience = dryRun ? { reconnectMs: 0 } : { onRetry, reconnectMs };
+  const heard = tries.listening({ ...options, ...(options.paths === undefined ? {} : { paths: [...options.paths] }) });
   try {
-    const counts = await run.run(() => exchange(parts, run, signal, direction));
-    // A large file or a callback that failed at the very end.
-    signal.throwIfAborted();
-    const result = run.result(counts, (performance.now() - started) / 1000);
+    const counts = await parts.line.persist({ ...patience, signal }, tries, async (_channel, count) => {
+      const run = new TreeRun(parts, heard, signal, fail, move);
+      tries.begin(run);
+      const done = await run.run(() => exchange(parts, run, signal, direction, count > 0));
+      // A large file or a callback that failed at the very end.
+      signal.throwIfAborted();
+      return done;
+    });
+    const result = tries.result(counts, (performance.now() - started) / 1000);
     reporter?.finish(result.bytes);
     return result;
   } finally {
@@ -143,16 +155,23 @@ async function exchange(
   { line }: TreeParts,
   run: TreeRun,
   signal: AbortSignal,
-  { verb, args, talk, fileByFile }: Direction,
+  { verb, args, preserve, checksum, talk, fileByFile }: Direction,
+  isAgain: boolean,
 ): Promise<NativeTreeCounts> {
   let counts: NativeTreeCounts | null = null;
+  // Without their times only the contents tell that the files of an earlier try are there.
+  const compares = checksum || (isAgain && !preserve);
   try {
-    await line.channel.request(verb, args, {
-      signal,
-      send: async (body) => {
-        counts = await talk(body, run);
+    await line.channel.request(
+      verb,
+      { ...args, checksum: compares },
+      {
+        signal,
+        send: async (body) => {
+          counts = await talk(body, run, compares);
+        },
       },
-    });
+    );
   } catch (error) {
     if (!wantsFileByFile(error)) throw error;
     return fileByFile(run, signal);
@@ -164,6 +183,19 @@ async function exchange(
 /** Whether a server has no dialog for trees, or none for this client. */
 function wantsFileByFile(error: unknown): boolean {
   return E2eeftpError.is(error, 'E2EEFTP_FILE_BY_FILE') || E2eeftpError.is(error, 'E2EEFTP_UNKNOWN_COMMAND');
+}
+
+/** What the transfers of large files take over. */
+function largeOptions(options: TreeOptions) {
+  const { overwrite = 'replace', preserve = true, connections, delta, reconnectMs, onRetry } = options;
+  return {
+    overwrite,
+    preserve,
+    reconnectMs,
+    onRetry,
+    ...(connections === undefined ? {} : { connections }),
+    ...(delta === undefined ? {} : { delta }),
+  };
 }
 
 function check({ paths, delete: isDeleting = false, overwrite = 'replace' }: TreeOptions): void {
