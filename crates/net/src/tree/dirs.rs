@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use e2eeftp_vfs::{Result, TreeDir};
 
@@ -17,7 +18,7 @@ pub(super) struct Node<T> {
     pub(super) depth: usize,
     pub(super) state: T,
     identity: Cell<Option<(u64, u64)>>,
-    handle: RefCell<Option<Rc<TreeDir>>>,
+    handle: RefCell<Option<Arc<TreeDir>>>,
 }
 
 impl<T> Node<T> {
@@ -56,7 +57,7 @@ impl<T> OpenDirs<T> {
             depth,
             state,
             identity: Cell::new(identity),
-            handle: RefCell::new(directory.map(Rc::new)),
+            handle: RefCell::new(directory.map(Arc::new)),
         });
         if identity.is_some() {
             self.note(&node);
@@ -69,13 +70,13 @@ impl<T> OpenDirs<T> {
         &mut self,
         node: &Rc<Node<T>>,
         reopen: impl FnOnce(&[u8], (u64, u64)) -> Result<TreeDir>,
-    ) -> Result<Option<Rc<TreeDir>>> {
+    ) -> Result<Option<Arc<TreeDir>>> {
         if let Some(handle) = &*node.handle.borrow() {
-            return Ok(Some(Rc::clone(handle)));
+            return Ok(Some(Arc::clone(handle)));
         }
         let Some(identity) = node.identity.get() else { return Ok(None) };
-        let handle = Rc::new(reopen(&node.path, identity)?);
-        *node.handle.borrow_mut() = Some(Rc::clone(&handle));
+        let handle = Arc::new(reopen(&node.path, identity)?);
+        *node.handle.borrow_mut() = Some(Arc::clone(&handle));
         self.note(node);
         Ok(Some(handle))
     }

@@ -12,8 +12,10 @@ mod link_names;
 mod records;
 mod removal;
 mod sink;
+mod sink_files;
 mod sink_links;
 mod source;
+mod store_queue;
 mod walk;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,34 +1,30 @@
 //! The side that a tree is copied to.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_core::tree::{
-    Answer, FileEntry, MAX_PATH_LEN, Message, Report, SMALL_MAX_LEN, TreeCounts, TreeTime,
-    read_message,
+    Answer, MAX_PATH_LEN, Message, Report, TreeCounts, TreeTime, read_message,
 };
-use e2eeftp_vfs::{self as vfs, ErrorKind, FileType, TreeDir, TreeStat, TreeWriter};
+use e2eeftp_vfs::{self as vfs, ErrorKind, TreeDir, TreeWriter};
 
 use super::dirs::{Node, OpenDirs};
-use super::link_names::{Name, SinkLinks};
+use super::link_names::SinkLinks;
 use super::records::{Incoming, RecordReader, RecordWriter, StreamCheck};
 use super::removal::Removal;
-use super::{
-    MAX_SINK_COST, Shared, TreeChoice, TreeEvents, TreeOptions, TreeSettings, begin, broken,
-    cost_of,
-};
+use super::sink_files::Wanted;
+use super::store_queue::{StoreJob, StoreQueue};
+use super::{Shared, TreeChoice, TreeEvents, TreeOptions, TreeSettings, begin, broken};
 use crate::error::{Error, Result};
 use crate::pump::wire::Wire;
 use crate::transfer::{Phase, Transfer};
 
 /// Waits are cut into pieces of this length, to notice a cancel.
 const TICK: Duration = Duration::from_millis(50);
-/// Content that is hashed at once when files are compared.
-const COMPARE_LEN: usize = 1 << 20;
 
 /// Receives a tree over a blocking socket. Returns when everything that was stored is durable and
 /// the source was told so.
@@ -53,11 +49,17 @@ pub fn receive_tree(
     let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch);
     let mut incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream);
     let shared = Shared::new(out);
+    let queue = StoreQueue::new(writer);
     let result = std::thread::scope(|scope| {
         let ticking = scope.spawn(|| shared.keep_alive(keep_alive));
-        let mut sink = Sink::new(writer, options, &shared, transfer, events.as_deref());
+        for _ in 0..StoreQueue::threads() {
+            scope.spawn(|| queue.work());
+        }
+        let mut sink = Sink::new(writer, options, (&shared, &queue), transfer, events.as_deref());
         let mut ended = false;
         let mut result = sink.run(&mut incoming, &mut ended);
+        queue.push(&mut sink.jobs);
+        queue.end();
         if let Err(error) = &result
             && error.keeps_session()
         {
@@ -93,7 +95,7 @@ pub(super) fn drain(incoming: &mut RecordReader<'_>, mut ended: bool) -> Result<
 
 /// What a sink keeps about a directory.
 pub(super) struct Directory {
-    is_new: bool,
+    pub(super) is_new: bool,
     /// Nothing in it can be stored.
     pub(super) is_failed: bool,
     mode: u32,
@@ -107,43 +109,34 @@ pub(super) struct Directory {
 
 pub(super) type Dir = Rc<Node<Directory>>;
 
-/// A file whose content is to come.
-struct Wanted {
-    directory: Dir,
-    name: Vec<u8>,
-    size: u64,
-    mode: u32,
-    modified: TreeTime,
-    /// Number of a file with several names.
-    link: Option<u64>,
-    /// Whether an answer was given, so that the cost counts.
-    was_asked: bool,
-    /// The content is not needed: it is there already, or can't be stored.
-    is_dropped: bool,
-}
-
 pub(super) struct Sink<'a, 'w> {
     pub(super) writer: &'a TreeWriter,
     pub(super) options: &'a TreeOptions,
-    shared: &'a Shared<'w>,
-    transfer: &'a Transfer,
-    events: Option<&'a TreeEvents>,
+    pub(super) shared: &'a Shared<'w>,
+    pub(super) queue: &'a StoreQueue<'a>,
+    /// Files for the queue, and those that are in it, by their tickets.
+    pub(super) jobs: Vec<StoreJob>,
+    pub(super) in_queue: HashMap<u64, Wanted>,
+    pub(super) next_ticket: u64,
+    pub(super) spare: Vec<Vec<u8>>,
+    pub(super) transfer: &'a Transfer,
+    pub(super) events: Option<&'a TreeEvents>,
     pub(super) choice: TreeChoice,
     has_begun: bool,
     open: OpenDirs<Directory>,
     levels: Vec<Dir>,
     has_top: bool,
     is_finished: bool,
-    wanted: VecDeque<Wanted>,
+    pub(super) wanted: VecDeque<Wanted>,
     /// A file whose content follows its entry at once.
-    inline: Option<Wanted>,
-    wanted_cost: usize,
-    content: Vec<u8>,
+    pub(super) inline: Option<Wanted>,
+    pub(super) wanted_cost: usize,
+    pub(super) content: Vec<u8>,
     /// Equal answers that were not sent yet.
     run: Option<(bool, u64)>,
     pub(super) links: SinkLinks<Directory>,
     /// Directories that get a large file, and their times after it.
-    with_large: Vec<Dir>,
+    pub(super) with_large: Vec<Dir>,
     pub(super) counts: TreeCounts,
     hasher: std::hash::RandomState,
 }
@@ -152,7 +145,7 @@ impl<'a, 'w> Sink<'a, 'w> {
     fn new(
         writer: &'a TreeWriter,
         options: &'a TreeOptions,
-        shared: &'a Shared<'w>,
+        (shared, queue): (&'a Shared<'w>, &'a StoreQueue<'a>),
         transfer: &'a Transfer,
         events: Option<&'a TreeEvents>,
     ) -> Self {
@@ -160,6 +153,11 @@ impl<'a, 'w> Sink<'a, 'w> {
             writer,
             options,
             shared,
+            queue,
+            jobs: Vec::new(),
+            in_queue: HashMap::new(),
+            next_ticket: 0,
+            spare: Vec::new(),
             transfer,
             events,
             choice: TreeChoice::default(),
@@ -210,6 +208,7 @@ impl<'a, 'w> Sink<'a, 'w> {
                     }
                 }
                 self.check_cancel()?;
+                self.settle_stored(false)?;
             }
             self.flush_answers()?;
             self.shared.out().flush()?;
@@ -218,7 +217,7 @@ impl<'a, 'w> Sink<'a, 'w> {
         }
     }
 
-    fn check_cancel(&self) -> Result<()> {
+    pub(super) fn check_cancel(&self) -> Result<()> {
         if self.transfer.is_cancelled() { Err(Error::Aborted) } else { Ok(()) }
     }
 
@@ -237,11 +236,11 @@ impl<'a, 'w> Sink<'a, 'w> {
         Ok(())
     }
 
-    fn send(&self, message: &Message<'_>) -> Result<()> {
+    pub(super) fn send(&self, message: &Message<'_>) -> Result<()> {
         self.shared.out().message(message)
     }
 
-    fn answer(&mut self, is_wanted: bool) -> Result<()> {
+    pub(super) fn answer(&mut self, is_wanted: bool) -> Result<()> {
         match &mut self.run {
             Some((wanted, count)) if *wanted == is_wanted => *count += 1,
             _ => {
@@ -318,12 +317,12 @@ impl<'a, 'w> Sink<'a, 'w> {
         self.check_cancel()
     }
 
-    fn current(&self) -> Result<Dir> {
+    pub(super) fn current(&self) -> Result<Dir> {
         self.levels.last().cloned().ok_or_else(|| broken("an entry outside of the tree"))
     }
 
     /// The open directory; `None` for one that a dry run did not make.
-    pub(super) fn handle(&mut self, directory: &Dir) -> vfs::Result<Option<Rc<TreeDir>>> {
+    pub(super) fn handle(&mut self, directory: &Dir) -> vfs::Result<Option<Arc<TreeDir>>> {
         self.open.get(directory, |path, identity| self.writer.reopen(path, identity))
     }
 
@@ -407,13 +406,14 @@ impl<'a, 'w> Sink<'a, 'w> {
     }
 
     fn remove_others(&mut self, directory: &Dir, names: &HashSet<u64>) -> Result<()> {
+        self.settle_stored(true)?;
         let Some(handle) = self.handle(directory)? else { return Ok(()) };
         let hasher = self.hasher.clone();
         let is_known = move |name: &[u8]| names.contains(&hash(&hasher, name));
         Removal { sink: self }.run(&handle, &directory.path, &is_known)
     }
 
-    fn remember(&self, directory: &Dir, name: &[u8]) {
+    pub(super) fn remember(&self, directory: &Dir, name: &[u8]) {
         if self.writer.deletes() && !directory.state.is_new {
             directory.state.names.borrow_mut().insert(hash(&self.hasher, name));
         }
@@ -436,7 +436,11 @@ impl<'a, 'w> Sink<'a, 'w> {
         }
     }
 
-    fn attributes(&self, mode: u32, modified: TreeTime) -> (Option<u32>, Option<(i64, u32)>) {
+    pub(super) fn attributes(
+        &self,
+        mode: u32,
+        modified: TreeTime,
+    ) -> (Option<u32>, Option<(i64, u32)>) {
         if self.options.preserve {
             (Some(mode), Some((modified.seconds, modified.nanoseconds)))
         } else {
@@ -464,260 +468,6 @@ impl<'a, 'w> Sink<'a, 'w> {
         }
     }
 
-    fn file(&mut self, entry: &FileEntry<'_>) -> Result<()> {
-        let directory = self.current()?;
-        self.remember(&directory, entry.name);
-        if let Some((number, false)) = entry.link {
-            return self.further_name(number, &directory, entry.name);
-        }
-        if let Some(events) = self.events {
-            events.found(entry.size);
-        }
-        let decision = self.decide(&directory, entry);
-        let is_wanted = match decision {
-            Ok(is_wanted) => is_wanted,
-            Err(Error::Vfs(error)) => {
-                if !directory.state.is_failed {
-                    self.fail(&directory.child_path(entry.name), &error)?;
-                }
-                self.first_name(entry, &directory, None)?;
-                false
-            }
-            Err(error) => return Err(error),
-        };
-        if entry.is_inline {
-            self.inline = Some(self.wanted(&directory, entry, !is_wanted, false));
-            return Ok(());
-        }
-        if is_wanted && self.options.dry_run {
-            self.moved(&directory, entry.name, entry.size);
-            self.first_name(entry, &directory, None)?;
-            return self.answer(true);
-        }
-        if is_wanted && entry.is_large {
-            self.want_large(&directory, entry);
-            // Where this side is the client it fetches the file itself.
-            return self.answer(self.events.is_none());
-        }
-        if is_wanted {
-            self.wanted_cost += cost_of(directory.path.len() + entry.name.len());
-            if self.wanted_cost > MAX_SINK_COST {
-                return Err(broken("more entries under way than allowed"));
-            }
-            let wanted = self.wanted(&directory, entry, false, true);
-            self.wanted.push_back(wanted);
-        }
-        self.answer(is_wanted)
-    }
-
-    fn wanted(
-        &mut self,
-        directory: &Dir,
-        entry: &FileEntry<'_>,
-        is_dropped: bool,
-        was_asked: bool,
-    ) -> Wanted {
-        directory.state.due.set(directory.state.due.get() + 1);
-        let link = entry.link.map(|(number, _)| number).filter(|_| !is_dropped);
-        let link = link.filter(|_| self.links.has_room());
-        if let Some(number) = link {
-            self.links.expect(number, None);
-        }
-        Wanted {
-            directory: Rc::clone(directory),
-            name: entry.name.to_vec(),
-            size: entry.size,
-            mode: entry.mode,
-            modified: entry.modified,
-            link,
-            was_asked,
-            is_dropped,
-        }
-    }
-
-    fn want_large(&mut self, directory: &Dir, entry: &FileEntry<'_>) {
-        directory.state.due.set(directory.state.due.get() + 1);
-        let is_noted = self.with_large.last().is_some_and(|last| Rc::ptr_eq(last, directory));
-        if !is_noted {
-            self.with_large.push(Rc::clone(directory));
-        }
-        if let Some((number, _)) = entry.link
-            && self.links.has_room()
-        {
-            let (directory, name) = (Rc::clone(directory), entry.name.to_vec());
-            self.links.expect(number, Some(Name { directory, name }));
-        }
-        if let Some(events) = self.events {
-            events.large(self.transfer, directory.child_path(entry.name), entry.size);
-        }
-    }
-
-    fn moved(&mut self, directory: &Dir, name: &[u8], size: u64) {
-        self.counts.files += 1;
-        self.counts.bytes += size;
-        if let Some(events) = self.events {
-            events.moved(self.transfer, || directory.child_path(name), size);
-        }
-    }
-
-    /// Whether the content of a file is wanted.
-    fn decide(&mut self, directory: &Dir, entry: &FileEntry<'_>) -> Result<bool> {
-        if directory.state.is_failed {
-            return Err(vfs::Error::new(ErrorKind::NotFound, "store").into());
-        }
-        self.writer.check_file(entry.name, entry.size)?;
-        if directory.state.is_new || !self.writer.may_compare() {
-            return Ok(true);
-        }
-        let handle = self.handle(directory)?;
-        let Some(there) = self.writer.look(handle.as_deref(), entry.name)? else { return Ok(true) };
-        let Some(handle) = handle else { return Ok(true) };
-        match there.file_type {
-            FileType::File => {}
-            FileType::Symlink if self.writer.replaces() => return Ok(true),
-            other => {
-                let kind = match other {
-                    FileType::Directory => ErrorKind::IsDirectory,
-                    FileType::Symlink => ErrorKind::Exists,
-                    _ => ErrorKind::NotRegular,
-                };
-                self.writer.clear(&handle, entry.name, vfs::Error::new(kind, "store"))?;
-                self.removed(&directory.child_path(entry.name))?;
-                return Ok(true);
-            }
-        }
-        if !self.is_same(&handle, entry, &there)? {
-            return if self.writer.replaces() {
-                Ok(true)
-            } else {
-                Err(vfs::Error::new(ErrorKind::Exists, "store").into())
-            };
-        }
-        let (mode, modified) = self.attributes(entry.mode, entry.modified);
-        let mode = mode.filter(|mode| mode & 0o777 != there.mode & 0o777);
-        let modified = modified.filter(|modified| *modified != there.modified);
-        if mode.is_some() || modified.is_some() {
-            self.writer.set_attributes(&handle, entry.name, mode, modified)?;
-        }
-        self.counts.skipped += 1;
-        if let Some(events) = self.events {
-            events.skipped(1);
-        }
-        self.first_name(entry, directory, Some(there.identity))?;
-        Ok(false)
-    }
-
-    /// Whether what is there is what the source has.
-    fn is_same(
-        &mut self,
-        handle: &TreeDir,
-        entry: &FileEntry<'_>,
-        there: &TreeStat,
-    ) -> Result<bool> {
-        if there.size != entry.size {
-            return Ok(false);
-        }
-        let Some(root) = entry.root else {
-            return Ok(there.modified == (entry.modified.seconds, entry.modified.nanoseconds));
-        };
-        let file = self.writer.open_file(handle, entry.name)?;
-        let mut hasher = RootHasher::new();
-        let mut piece = vec![0; COMPARE_LEN];
-        let mut offset = 0;
-        while offset < entry.size {
-            self.check_cancel()?;
-            let left = usize::try_from(entry.size - offset).unwrap_or(COMPARE_LEN);
-            let part = &mut piece[..left.min(COMPARE_LEN)];
-            file.read_exactly(part, offset)?;
-            hasher.update(part);
-            offset += part.len() as u64;
-        }
-        Ok(hasher.finalize() == root)
-    }
-
-    fn content(&mut self, bytes: &[u8], root: Option<[u8; 32]>) -> Result<()> {
-        let due = self.inline.as_ref().or(self.wanted.front());
-        let due = due.ok_or_else(|| broken("a content that nobody wants"))?;
-        let len = self.content.len() + bytes.len();
-        if len as u64 > due.size.min(SMALL_MAX_LEN) {
-            return Err(broken("a content longer than announced"));
-        }
-        let Some(root) = root else {
-            self.content.extend_from_slice(bytes);
-            return Ok(());
-        };
-        let mut whole = std::mem::take(&mut self.content);
-        let content = if whole.is_empty() {
-            bytes
-        } else {
-            whole.extend_from_slice(bytes);
-            &whole[..]
-        };
-        let wanted = self.next_due()?;
-        let result = self.store(&wanted, content, root);
-        whole.clear();
-        self.content = whole;
-        self.settle(&wanted, result)
-    }
-
-    fn next_due(&mut self) -> Result<Wanted> {
-        if let Some(inline) = self.inline.take() {
-            return Ok(inline);
-        }
-        let wanted = self.wanted.pop_front().ok_or_else(|| broken("a content for nothing"))?;
-        if wanted.was_asked {
-            self.wanted_cost -= cost_of(wanted.directory.path.len() + wanted.name.len());
-        }
-        Ok(wanted)
-    }
-
-    fn store(&mut self, wanted: &Wanted, content: &[u8], root: [u8; 32]) -> vfs::Result<()> {
-        if wanted.is_dropped {
-            return Ok(());
-        }
-        if content.len() as u64 != wanted.size {
-            return Err(vfs::Error::new(ErrorKind::SourceChanged, "store"));
-        }
-        let mut hasher = RootHasher::new();
-        hasher.update(content);
-        if hasher.finalize() != root {
-            return Err(vfs::Error::new(ErrorKind::SourceChanged, "verify"));
-        }
-        let Some(handle) = self.handle(&wanted.directory)? else {
-            return Err(vfs::Error::new(ErrorKind::NotFound, "store"));
-        };
-        let (mode, modified) = self.attributes(wanted.mode, wanted.modified);
-        self.writer.store(&handle, &wanted.name, content, mode, modified)
-    }
-
-    /// After a content: counts, and further names that have waited.
-    fn settle(&mut self, wanted: &Wanted, result: vfs::Result<()>) -> Result<()> {
-        let directory = &wanted.directory;
-        let is_stored = result.is_ok() && !wanted.is_dropped;
-        match result {
-            Ok(()) if is_stored => {
-                self.transfer.add(wanted.size);
-                self.moved(directory, &wanted.name, wanted.size);
-            }
-            Ok(()) => {}
-            Err(error) => self.fail(&directory.child_path(&wanted.name), &error)?,
-        }
-        if let Some(number) = wanted.link {
-            let identity = if is_stored { self.identity(directory, &wanted.name) } else { None };
-            self.settle_first(number, directory, &wanted.name, identity)?;
-        }
-        directory.state.due.set(directory.state.due.get() - 1);
-        self.finish_directory(directory)
-    }
-
-    fn content_failed(&mut self) -> Result<()> {
-        // The source has told, or tells, why.
-        self.content.clear();
-        let mut wanted = self.next_due()?;
-        wanted.is_dropped = true;
-        self.settle(&wanted, Ok(()))
-    }
-
     /// Everything was received: what waited for large files, the disk, and the last word.
     fn finish(&mut self) -> Result<TreeCounts> {
         self.flush_answers()?;
@@ -727,6 +477,7 @@ impl<'a, 'w> Sink<'a, 'w> {
             std::thread::sleep(TICK);
         }
         self.transfer.set_phase(Phase::Finishing);
+        self.settle_stored(true)?;
         self.late_links()?;
         for directory in std::mem::take(&mut self.with_large) {
             directory.state.due.set(0);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::rc::Rc;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::RootHasher;
@@ -585,7 +585,7 @@ impl Source<'_, '_> {
     pub(super) fn handle(
         &mut self,
         node: &Rc<Node<Directory>>,
-    ) -> Result<Rc<e2eeftp_vfs::TreeDir>> {
+    ) -> Result<Arc<e2eeftp_vfs::TreeDir>> {
         let handle = self.open.get(node, |path, identity| self.reader.reopen(path, identity))?;
         Ok(handle.ok_or_else(|| vfs::Error::new(ErrorKind::NotFound, "open"))?)
     }

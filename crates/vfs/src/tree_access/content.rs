@@ -148,8 +148,32 @@ pub(super) fn check_replaceable(directory: BorrowedFd<'_>, name: &[u8]) -> Resul
     }
 }
 
+/// Gives a file without a name one. From Linux 6.10 on by its descriptor alone; before, that takes a
+/// capability, and it goes by the descriptor's name in /proc.
 #[cfg(target_os = "linux")]
 fn link(file: BorrowedFd<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> sys::io::Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static NEEDS_PROC: AtomicBool = AtomicBool::new(false);
+    if !NEEDS_PROC.load(Ordering::Relaxed) {
+        match sys::fs::linkat(file, c"", directory, name, AtFlags::EMPTY_PATH) {
+            // Also where the directory was removed: then the other way fails, too.
+            Err(Errno::NOENT | Errno::PERM) => {}
+            result => return result,
+        }
+    }
+    let result = link_by_proc(file, directory, name);
+    if result.is_ok() {
+        NEEDS_PROC.store(true, Ordering::Relaxed);
+    }
+    result
+}
+
+#[cfg(target_os = "linux")]
+fn link_by_proc(
+    file: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+) -> sys::io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let mut path = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
     let mut digits = [0_u8; 10];
