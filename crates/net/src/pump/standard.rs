@@ -98,6 +98,13 @@ pub struct StandardOutput {
     way: Way,
 }
 
+/// A socket whose reader has gone is an error and no signal. Apple's systems have no such flag; Node
+/// ignores the signal.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: SendFlags = SendFlags::empty();
+
 impl StandardOutput {
     /// Standard output of this process. What the process has buffered for it is to be flushed before.
     ///
@@ -129,10 +136,7 @@ impl StandardOutput {
     fn put(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.way {
             Way::Direct | Way::NonBlocking => self.file.write(bytes),
-            Way::Socket => {
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                Ok(send(&self.file, bytes, flags)?)
-            }
+            Way::Socket => Ok(send(&self.file, bytes, SendFlags::DONTWAIT.union(NO_SIGNAL))?),
             Way::Small => match is_ready(&self.file, PollFlags::OUT, Duration::ZERO) {
                 Ok(true) => self.file.write(&bytes[..bytes.len().min(SMALL)]),
                 _ => Err(io::ErrorKind::WouldBlock.into()),
