@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { clientsSuite } from '../suites/clients.mjs';
 import { deltaSuite } from '../suites/delta.mjs';
+import { durabilitySuite } from '../suites/durability.mjs';
 import { eventLoopSuite } from '../suites/event-loop.mjs';
 import { filesSuite } from '../suites/files.mjs';
 import { handshakesSuite } from '../suites/handshakes.mjs';
@@ -30,6 +31,7 @@ const suites = {
   wan: wanSuite,
   resume: resumeSuite,
   delta: deltaSuite,
+  durability: durabilitySuite,
   'small-files': smallFilesSuite,
 };
 

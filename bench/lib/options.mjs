@@ -10,6 +10,7 @@ const GIB = KIB * MIB;
 /* prettier-ignore */
 const suiteNames = [
   'pump', 'files', 'clients', 'memory', 'handshakes', 'event-loop', 'small-files', 'wan', 'resume', 'delta',
+  'durability',
 ];
 
 export const helpText = `Usage: npm run bench -- [options]

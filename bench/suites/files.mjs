@@ -13,6 +13,7 @@ import { median, medianRatio } from '../lib/stats.mjs';
 import { absence, commandRate, figure, perGib, range, table, transferRate } from '../lib/tables.mjs';
 
 const PLAIN = 'plain copy';
+const LANES = 'e2eeftp, 4 connections';
 const SMALL_BYTES = 1024;
 const DIRECTIONS = ['up', 'down'];
 
@@ -63,10 +64,10 @@ function cases(bench, { e2eeftp, sshd, ssh2 }) {
     fs.copyFileSync(source, served.large);
     fs.copyFileSync(small, served.small);
   }
-  const product = (direction, size, local, warmUp) =>
+  const product = (direction, size, local, warmUp, options = []) =>
     direction === 'up'
-      ? transfer(e2eeftp.server, 'send', local, below('arriving'), warmUp)
-      : transfer(e2eeftp.server, 'get', served[size], copy, warmUp);
+      ? transfer(e2eeftp.server, 'send', local, below('arriving'), warmUp, { options })
+      : transfer(e2eeftp.server, 'get', served[size], copy, warmUp, { options });
 
   const list = [
     examplePair({
@@ -83,6 +84,7 @@ function cases(bench, { e2eeftp, sshd, ssh2 }) {
       list.push({ name: `${name} ${direction}`, missing, run });
     };
     add('e2eeftp', e2eeftp, ({ warmUp }) => product(direction, 'large', source, warmUp));
+    add(LANES, e2eeftp, ({ warmUp }) => product(direction, 'large', source, warmUp, ['--connections', '4']));
     add('e2eeftp, 1 KiB', e2eeftp, ({ warmUp }) => product(direction, 'small', small, warmUp));
     for (const cipher of scpCiphers) {
       const run = ({ warmUp }) => scp(sshd.server, cipher, direction, source, copy, warmUp);
@@ -110,7 +112,7 @@ function report(results) {
   for (const direction of DIRECTIONS) {
     const named = (name) => results.get(`${name} ${direction}`);
     const best = bestScp(named);
-    const rows = ['e2eeftp', ...scpCiphers.map(scpName), ssh2Name()].map((name) => [name, named(name)]);
+    const rows = ['e2eeftp', LANES, ...scpCiphers.map(scpName), ssh2Name()].map((name) => [name, named(name)]);
     text.push(
       '',
       `**${direction === 'up' ? 'Upload' : 'Download'}**`,
@@ -132,6 +134,11 @@ function report(results) {
         {
           least: 0.6,
         },
+      ),
+      gate(
+        `${verb} by 4 connections against the plain copy into a new file, transfer`,
+        medianRatio(named(LANES).samples, transferRate, plain.samples),
+        { least: 0.42 },
       ),
     );
   }
