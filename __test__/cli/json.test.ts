@@ -45,6 +45,7 @@ const SCHEMA: { [T in CliEvent['type']]: Record<Exclude<keyof Extract<CliEvent, 
     total: orNull(count),
     rate: amount,
     etaSeconds: orNull(amount),
+    entries: orNull(count),
   },
   file: {
     v: one(1),

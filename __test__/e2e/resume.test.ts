@@ -34,15 +34,16 @@ async function localFile(pair: Pair, name: string, size = SIZE): Promise<{ path:
   return { path, content };
 }
 
-/** Runs a transfer and aborts it once about half of it has moved. */
+/** Runs a transfer, slowly enough to be met under way, and aborts it once about half of it has moved. */
 async function interrupted(run: (options: object) => Promise<TransferResult>): Promise<void> {
   const abort = new AbortController();
   const onProgress = ({ transferred }: Progress): void => {
     if (transferred > SIZE / 2) abort.abort(new Error('enough'));
   };
-  await run({ onProgress, signal: abort.signal }).catch((error: unknown) => {
-    if ((error as Error).message !== 'enough') throw error;
-  });
+  const limitRate = 16 * MIB;
+  const ended = await run({ onProgress, signal: abort.signal, limitRate }).catch((error: unknown) => error);
+  if (!(ended instanceof Error)) throw new Error('it was over before it could be interrupted');
+  if (ended.message !== 'enough') throw ended;
 }
 
 test('an upload whose connection breaks goes on in the same call', async (t) => {

@@ -68,8 +68,13 @@ test('a tree goes there and back, and again without moving anything', async (t) 
   t.deepEqual([sent.links, sent.failed, sent.skippedFiles], [2, 0, 0]);
   t.is(progress.at(-1)?.phase, 'done');
   t.is(progress.at(-1)?.transferred, sent.bytes);
+  // A second name of a file is looked at, too.
+  t.is(progress.at(-1)?.entries, 5);
   await same(t, source, join(root, 'up/there'));
-  const again = await peer.sendTree(source, '/up/there');
+  const looked: Progress[] = [];
+  const again = await peer.sendTree(source, '/up/there', { onProgress: (each) => looked.push(each) });
+  // Nothing moves, and yet it is seen that something happens.
+  t.deepEqual([looked.at(-1)?.transferred, looked.at(-1)?.entries], [0, 5]);
   t.deepEqual([again.files, again.skippedFiles, again.links, again.directories], [0, 4, 0, 0]);
   const got = await peer.getTree('/up/there', copy);
   t.is(got.files, 4);

@@ -99,14 +99,17 @@ function newBench(options, scratch, diskScratch) {
 
 async function runSuites(options, conditions, bench) {
   const reports = [];
+  let environment = [];
   for (const name of options.suites) {
     bench.log(`${name}:`);
-    reports.push(await suites[name](bench));
+    bench.foreignLoads.length = 0;
+    const report = await suites[name](bench);
+    reports.push(report);
+    environment = describeEnvironment(options, conditions, bench);
+    const markdown = render(name, environment, report);
+    process.stdout.write(`\n${markdown}\n`);
+    if (options.write) writeResults(name, Object.keys(suites), markdown);
   }
-  const environment = describeEnvironment(options, conditions, bench);
-  const markdown = render(environment, reports);
-  process.stdout.write(`\n${markdown}\n`);
-  if (options.write) writeResults(markdown);
   if (options.json !== null) writeSamples(options.json, environment, reports);
   const failed = reports.some(({ results }) => [...results.values()].some((r) => r.failure !== null));
   return failed ? 1 : 0;

@@ -17,7 +17,8 @@ export const helpText = `Usage: npm run bench -- [options]
 
 Measures e2eeftp beside a plain TCP copy, scp, rsync, sftp, ssh2 and sshd, on loopback and on an
 emulated link.
-A full run writes bench/RESULTS.md; --quick and --only print unless --write is given.
+A full run writes bench/RESULTS.md; --quick and --only print unless --write is given. Of a suite that is
+not run the older figures stay there.
 
   --quick           256 MiB and 3 rounds instead of 2 GiB and 5
   --only NAME       only this suite (repeatable): ${suiteNames.join(', ')}

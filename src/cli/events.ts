@@ -47,6 +47,8 @@ export interface CliProgressEvent extends CliEventBase {
   rate: number;
   /** `null` when it cannot be said. */
   etaSeconds: number | null;
+  /** Of a directory: files that were looked at; `null` for a single file. */
+  entries: number | null;
 }
 
 /**

@@ -53,8 +53,8 @@ class JsonDisplay implements ProgressDisplay {
     const file = this.#file;
     if (phase !== this.#phase) this.#write({ type: 'phase', phase, file });
     this.#phase = phase;
-    const { total, etaSeconds } = progress;
-    this.#write({ type: 'progress', file, phase, transferred, total, rate, etaSeconds });
+    const { total, etaSeconds, entries = null } = progress;
+    this.#write({ type: 'progress', file, phase, transferred, total, rate, etaSeconds, entries });
   }
 
   stop(): void {}
@@ -72,6 +72,7 @@ export function describeProgress(progress: Progress): string {
     total === null
       ? [formatBytes(transferred)]
       : [`${percentage(transferred, total)} %`, `${formatBytes(transferred)} of ${formatBytes(total)}`];
+  if (progress.entries !== undefined) parts.push(`${progress.entries} files`);
   if (phase === 'waiting-for-space') parts.push('the disk is full: waiting for room');
   else if (phase !== 'moving') parts.push(phase);
   else {

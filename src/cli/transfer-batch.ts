@@ -131,7 +131,7 @@ function watch(context: CliContext, display: ProgressDisplay, job: TransferJob):
   return (progress) => {
     if (progress.resumed > 0 && resumed === 0) tellResumed(context, job, progress.resumed);
     resumed = progress.resumed;
-    const now = `${progress.phase} ${progress.transferred}`;
+    const now = `${progress.phase} ${progress.transferred} ${progress.entries ?? ''}`;
     if (now !== last) context.alive();
     last = now;
     display.update(progress);

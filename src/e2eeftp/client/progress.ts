@@ -24,6 +24,8 @@ export interface Progress {
   readonly phase: 'waiting' | 'moving' | 'waiting-for-space' | 'finishing' | 'done';
   /** The file, as the caller named it. */
   readonly file: string;
+  /** Of a tree: files that were looked at, whether they move or not. */
+  readonly entries?: number;
   /** Where this side's time went so far; only with the option `stats`. */
   readonly stats?: SideStats;
 }
@@ -43,7 +45,7 @@ interface Sample {
 
 /** Where a reporter reads: a native transfer, or anything alike. */
 export interface ProgressSource {
-  progress(): { transferred: number; kept?: number; total: number; phase: string };
+  progress(): { transferred: number; kept?: number; total: number; phase: string; entries?: number };
   stats?(): NativeStats;
 }
 
@@ -77,7 +79,7 @@ export class ProgressReporter {
   finish(bytes: number): void {
     if (this.#stopped) return;
     this.stop();
-    const { kept = 0 } = this.#source.progress();
+    const { kept = 0, entries } = this.#source.progress();
     const { rate } = this.#measure(bytes - kept);
     this.#report({
       transferred: bytes,
@@ -87,12 +89,13 @@ export class ProgressReporter {
       etaSeconds: 0,
       phase: 'done',
       file: this.#file,
+      ...(entries === undefined ? {} : { entries }),
       ...this.#stats(),
     });
   }
 
   #poll(): void {
-    const { transferred, kept = 0, total, phase } = this.#source.progress();
+    const { transferred, kept = 0, total, phase, entries } = this.#source.progress();
     const { rate } = this.#measure(transferred - kept);
     const known = total >= 0 ? total : null;
     const left = known === null ? null : Math.max(0, known - transferred);
@@ -106,6 +109,7 @@ export class ProgressReporter {
         // `done` is said once, when the caller's result is there.
         phase: phase === 'done' ? 'finishing' : phaseOf(phase),
         file: this.#file,
+        ...(entries === undefined ? {} : { entries }),
         ...this.#stats(),
       });
     } catch (error) {

@@ -3,7 +3,7 @@
  * arrived.
  */
 import type { NativeTransfer, NativeTreeCounts } from '../../native.js';
-import type { Progress, ProgressSource } from './progress.js';
+import type { ProgressSource } from './progress.js';
 import type { TreeFailure, TreeOptions, TreeResult } from './tree-options.js';
 import type { TreeRun } from './tree-run.js';
 
@@ -57,9 +57,9 @@ export class TreeTries implements ProgressSource {
     return false;
   }
 
-  progress(): { transferred: number; total: number; phase: Progress['phase'] } {
+  progress(): { transferred: number; total: number; phase: string; entries: number } {
     const { phase } = this.#transfer.progress();
-    return { transferred: this.moved(), total: -1, phase: phase as Progress['phase'] };
+    return { transferred: this.moved(), total: -1, phase, entries: this.#run?.tree.progress().found ?? 0 };
   }
 
   /** What it comes to, after the last try. */

@@ -36,11 +36,11 @@ impl Sink<'_, '_> {
     pub(super) fn file(&mut self, entry: &FileEntry<'_>) -> Result<()> {
         let directory = self.current()?;
         self.remember(&directory, entry.name);
-        if let Some((number, false)) = entry.link {
-            return self.further_name(number, &directory, entry.name);
-        }
         if let Some(events) = self.events {
             events.found(entry.size);
+        }
+        if let Some((number, false)) = entry.link {
+            return self.further_name(number, &directory, entry.name);
         }
         let decision = self.decide(&directory, entry);
         let is_wanted = match decision {
