@@ -44,10 +44,19 @@ struct Pool {
 }
 
 /// Content bytes of a full data record that the peer of `sealer` takes: [`RECORD_CONTENT`], or less
-/// where its limit leaves no room for that and the padding.
+/// where its limit leaves no room for that and the padding. Its record is never longer than
+/// [`RECORD_STRIDE`], whatever limit the peer has thought of.
 pub(crate) fn record_content(sealer: &Sealer) -> usize {
-    let room = sealer.max_record_body().saturating_sub(INNER_LEN + TAIL_STEP + TAG_LEN);
-    room.min(RECORD_CONTENT)
+    content_within(sealer.max_record_body())
+}
+
+fn content_within(max_body: usize) -> usize {
+    let room = max_body.saturating_sub(INNER_LEN + TAIL_STEP + TAG_LEN);
+    if room >= RECORD_CONTENT {
+        return RECORD_CONTENT;
+    }
+    // Nothing is padded.
+    ((room + INNER_LEN) / TAIL_STEP * TAIL_STEP).saturating_sub(INNER_LEN)
 }
 
 /// Padding of a data record with `content_len` bytes, the same for all senders.
@@ -62,6 +71,12 @@ pub(crate) fn data_pad(content_len: usize) -> usize {
 /// Length of a whole data record with `content_len` bytes.
 pub(crate) fn data_record_len(content_len: usize) -> usize {
     content_len + data_pad(content_len) + OVERHEAD
+}
+
+/// Length of the longest data record with at most `content_len` bytes: one that is nearly full can
+/// carry more padding than a full one.
+pub(crate) fn longest_record_len(content_len: usize) -> usize {
+    content_len + MAX_PAD + OVERHEAD
 }
 
 /// One pump's buffer. Goes back to the pool when dropped.
@@ -122,7 +137,26 @@ const _: () = {
 
 #[cfg(test)]
 mod tests {
+    use e2eeftp_core::record::MIN_RECORD_BODY_LIMIT;
+
     use super::*;
+
+    #[test]
+    fn a_batch_of_full_records_fits_whatever_the_peer_takes() {
+        for max_body in MIN_RECORD_BODY_LIMIT..=MAX_RECORD_BODY {
+            let content = content_within(max_body);
+            assert!(content >= SMALLEST_CONTENT, "{max_body}");
+            assert!(data_record_len(content) <= RECORD_STRIDE, "{max_body}");
+            assert!(data_record_len(content) - HEADER_LEN <= max_body, "{max_body}");
+        }
+    }
+
+    #[test]
+    fn no_record_is_longer_than_the_longest() {
+        for content in 0..=RECORD_CONTENT {
+            assert!(data_record_len(content) <= longest_record_len(RECORD_CONTENT));
+        }
+    }
 
     #[test]
     fn content_of_every_full_record_starts_on_a_cache_line() {

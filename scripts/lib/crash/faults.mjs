@@ -2,7 +2,7 @@
 
 const CALLS = {
   write: ['pwrite64', 'pwritev', 'pwritev2'],
-  sync: ['fsync', 'fdatasync'],
+  sync: ['fsync', 'fdatasync', 'syncfs'],
   rename: ['renameat', 'renameat2', 'linkat'],
 };
 const ERRORS = ['EIO', 'ENOSPC'];

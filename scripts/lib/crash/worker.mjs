@@ -1,8 +1,8 @@
 // One client after the other, over a folder of its own on the server: sends, fetches, moves, copies
 // and deletes, and holds each answer against what may be true.
 
-import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ABSENT, sha256 } from './expectations.mjs';
@@ -18,7 +18,13 @@ const OPERATIONS = [
   ['cp', 6],
   ['rm', 10],
   ['hash', 6],
+  ['sync', 10],
+  ['get tree', 4],
 ];
+/** Files of the directory that is kept equal on the server; every seventh is too large for the dialog of a tree. */
+const TREE_FILES = 14;
+const SMALL_TREE_FILE = 2 ** 18;
+const LARGE_TREE_FILE = 3 * 2 ** 20;
 const UP_STEP_MS = 20;
 /** Share of the clients that are killed unless they end before. */
 const KILLED = 0.4;
@@ -64,12 +70,17 @@ export class Worker {
     this.#shared = shared;
     mkdirSync(join(folder, 'out'), { recursive: true });
     mkdirSync(this.localFolder);
+    mkdirSync(this.#treeSource);
     mkdirSync(join(shared.program.tree, name));
   }
 
   /** Where fetched files go. */
   get localFolder() {
     return join(this.#folder, 'in');
+  }
+
+  get #treeSource() {
+    return join(this.#folder, 'tree');
   }
 
   /** Works until it is over. */
@@ -90,6 +101,8 @@ export class Worker {
       await this.#send(path);
       if (this.#unanswered.has(path)) this.#shared.violation(`${path}: it could not be sent again`);
     }
+    await this.#syncTree();
+    await this.#getTree();
     // Whatever is fetched next cleans up what earlier clients have left here.
     if (this.#paths(true).length === 0) await this.#sendNew(this.#random.pick(this.#paths(false)));
     await this.#get(this.#random.pick(this.#paths(true)));
@@ -105,6 +118,8 @@ export class Worker {
   }
 
   async #operate(operation) {
+    if (operation === 'sync') return this.#syncTree();
+    if (operation === 'get tree') return this.#getTree();
     const there = this.#paths(true);
     const free = this.#paths(false);
     if (operation === 'send') {
@@ -145,6 +160,52 @@ export class Worker {
     rmSync(source);
   }
 
+  /** @returns {string[]} the names in the directory that is kept equal */
+  #treeNames() {
+    return Array.from({ length: TREE_FILES }, (_, number) => `d${number % 3}/t${number}`);
+  }
+
+  #treePath(name) {
+    return `${this.#name}/tree/${name}`;
+  }
+
+  /** Changes some files of a directory, removes some, and makes the server's equal to it. */
+  async #syncTree() {
+    const effects = new Map();
+    for (const [number, name] of this.#treeNames().entries()) {
+      const file = join(this.#treeSource, name);
+      if (this.#random.chance(0.15)) rmSync(file, { force: true });
+      else if (!existsSync(file) || this.#random.chance(0.4)) {
+        this.#contents += 1;
+        mkdirSync(dirname(file), { recursive: true });
+        const most = number % 7 === 0 ? LARGE_TREE_FILE : SMALL_TREE_FILE;
+        writeContent(file, this.#random.between(0, most), `${this.#seed} ${this.#name} ${this.#contents}`);
+      }
+      effects.set(this.#treePath(name), sha256(file));
+    }
+    const target = this.#remote(`${this.#name}/tree`);
+    await this.#change(['sync', '--delete', '--progress', 'none', this.#treeSource, target], effects, null, {
+      isTree: true,
+    });
+  }
+
+  /** Fetches the directory into an empty one and holds what arrived against what may be there. */
+  async #getTree() {
+    const { expectations, violation } = this.#shared;
+    const expected = new Map(this.#treeNames().map((name) => [name, expectations.certain(this.#treePath(name))]));
+    // A sync whose outcome nobody has heard, or none at all so far.
+    if ([...expected.values()].some((content) => content === null)) return;
+    if ([...expected.values()].every((content) => content === ABSENT)) return;
+    const copy = join(this.#folder, 'tree-copy');
+    rmSync(copy, { recursive: true, force: true });
+    const { complete } = await this.#run(['get', '--progress', 'none', this.#remote(`${this.#name}/tree`), copy]);
+    for (const [name, content] of expected) {
+      const found = sha256(join(copy, name));
+      const isRight = found === content || (complete === undefined && found === ABSENT);
+      if (!isRight) violation(`get of ${this.#treePath(name)} left ${found.slice(0, 12)} instead of ${content}`);
+    }
+  }
+
   async #moveOrCopy(operation, from, to) {
     const content = this.#shared.expectations.certain(from);
     const effects = new Map([[to, content]]);
@@ -154,13 +215,13 @@ export class Worker {
   }
 
   /** Runs an operation that changes the server's tree. */
-  async #change(args, effects, moves = null, { isSend = false } = {}) {
+  async #change(args, effects, moves = null, { isSend = false, isTree = false } = {}) {
     const { expectations, violation, fault } = this.#shared;
     const id = expectations.begin(effects, moves);
     const faultBefore = fault();
     const outcome = await this.#run(args);
     // A send is acknowledged by its event, even if the client is killed after that.
-    const isDone = isSend ? outcome.complete !== undefined : outcome.code === 0;
+    const isDone = isSend || isTree ? outcome.complete !== undefined : outcome.code === 0;
     if (!isDone) {
       expectations.abandon(id);
       return outcome;

@@ -38,6 +38,7 @@ const DIRECTORY_FAILED: u8 = 0x15;
 const FAILURE: u8 = 0x18;
 const DELETED: u8 = 0x19;
 const COUNTS: u8 = 0x1a;
+const SPACE: u8 = 0x1b;
 const INCLUDE: u8 = 0x21;
 const EXCLUDE: u8 = 0x22;
 const CHOSEN: u8 = 0x23;
@@ -167,6 +168,11 @@ pub enum Message<'a> {
     Failure(Report<'a>),
     /// The sink has removed this path, or would have.
     Deleted(&'a [u8]),
+    /// The sink waits because its disk is full, or goes on.
+    Space {
+        /// Whether it waits.
+        is_full: bool,
+    },
     /// The last word of the sink.
     Counts(TreeCounts),
     /// A rule of the client's filter.
@@ -232,6 +238,7 @@ impl Message<'_> {
                 out.push(DELETED);
                 put_bytes(cut(path, MAX_PATH_LEN), out);
             }
+            Self::Space { is_full } => out.extend_from_slice(&[SPACE, is_full.into()]),
             Self::Counts(counts) => {
                 out.push(COUNTS);
                 for count in counts.as_array() {
@@ -303,6 +310,7 @@ pub fn read_message(bytes: &[u8]) -> Result<(Message<'_>, &[u8]), Error> {
             Message::Failure(Report { path, code, text: reader.text(MAX_TEXT_LEN)? })
         }
         DELETED => Message::Deleted(path(&mut reader)?),
+        SPACE => Message::Space { is_full: reader.at_most(1)? == 1 },
         COUNTS => {
             let mut counts = [0; 7];
             for count in &mut counts {

@@ -54,6 +54,8 @@ fn every_message_round_trips_and_none_can_be_cut() {
         Message::Answer(Answer::DirectoryFailed),
         Message::Failure(report),
         Message::Deleted(b"a/b"),
+        Message::Space { is_full: true },
+        Message::Space { is_full: false },
         Message::Counts(counted),
         Message::Rule { is_include: true, pattern: b"*.c" },
         Message::Rule { is_include: false, pattern: b"/x/" },

@@ -15,6 +15,7 @@ mod sink;
 mod sink_files;
 mod sink_links;
 mod source;
+mod space;
 mod store_queue;
 mod walk;
 
@@ -146,8 +147,9 @@ impl Session {
     pub async fn abandon_tree(&self, transfer: &Transfer, stream: u32) -> Result<()> {
         self.run_dialog(transfer, stream, |socket, pump| {
             let wire = || Wire::new(socket, pump.transfer, pump.dead, pump.stall_timeout);
-            let mut out = RecordWriter::new(wire()?, pump.sealer, pump.stream, pump.epoch);
-            let mut incoming = RecordReader::new(wire()?, pump.opener, pump.pending, pump.stream);
+            let mut out = RecordWriter::new(wire()?, pump.sealer, pump.stream, pump.epoch, None);
+            let mut incoming =
+                RecordReader::new(wire()?, pump.opener, pump.pending, pump.stream, None);
             out.abort(Reason::Cancelled)?;
             sink::drain(&mut incoming, false)
         })
@@ -166,11 +168,22 @@ struct Shared<'a> {
     out: Mutex<RecordWriter<'a>>,
     /// The main thread has come to its end, well or badly.
     is_over: AtomicBool,
+    /// Nothing can be sent any more.
+    is_broken: AtomicBool,
 }
 
 impl<'a> Shared<'a> {
     fn new(out: RecordWriter<'a>) -> Self {
-        Self { out: Mutex::new(out), is_over: AtomicBool::new(false) }
+        let (is_over, is_broken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { out: Mutex::new(out), is_over, is_broken }
+    }
+
+    fn set_broken(&self) {
+        self.is_broken.store(true, Ordering::Release);
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Acquire)
     }
 
     fn out(&self) -> MutexGuard<'_, RecordWriter<'a>> {
@@ -195,9 +208,19 @@ impl<'a> Shared<'a> {
                 && out.keep_alive(interval).is_err()
             {
                 // The main thread meets the same failure with its next record.
+                self.set_broken();
                 return;
             }
         }
+    }
+}
+
+/// Sees to it that the threads of one side end with their main one, also where that panics.
+struct Over<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for Over<'_, '_> {
+    fn drop(&mut self) {
+        self.0.set_over();
     }
 }
 

@@ -3,6 +3,7 @@
 //! A message is whole within a record. The hash of the end covers every byte but the contents of
 //! files, for which their roots stand.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use e2eeftp_core::crypto::RootHasher;
@@ -10,7 +11,7 @@ use e2eeftp_core::record::{CONTENT_OFFSET, HEADER_LEN, Head, InnerType, Opener, 
 use e2eeftp_core::transfer::{End, Reason};
 use e2eeftp_core::tree::{Message, write_content_head};
 
-use crate::buffer::{Buffer, data_record_len, record_content};
+use crate::buffer::{Buffer, data_record_len, longest_record_len, record_content};
 use crate::error::{Error, Result};
 use crate::link::{elapsed_ms, refuse_flags};
 use crate::pump::wire::Wire;
@@ -37,10 +38,18 @@ pub(super) struct RecordWriter<'a> {
     scratch: Vec<u8>,
     last_sent: Instant,
     is_over: bool,
+    /// Set by the other direction: a peer that is heard is waited for, also while it reads nothing.
+    heard: Option<&'a AtomicBool>,
 }
 
 impl<'a> RecordWriter<'a> {
-    pub(super) fn new(wire: Wire<'a>, sealer: &'a mut Sealer, stream: u32, epoch: Instant) -> Self {
+    pub(super) fn new(
+        wire: Wire<'a>,
+        sealer: &'a mut Sealer,
+        stream: u32,
+        epoch: Instant,
+        heard: Option<&'a AtomicBool>,
+    ) -> Self {
         Self {
             wire,
             full: record_content(sealer),
@@ -55,6 +64,7 @@ impl<'a> RecordWriter<'a> {
             scratch: Vec::new(),
             last_sent: Instant::now(),
             is_over: false,
+            heard,
         }
     }
 
@@ -165,7 +175,7 @@ impl<'a> RecordWriter<'a> {
         }
         if self.used + len > self.full {
             self.seal()?;
-            if self.unsent.end + data_record_len(self.full) > self.buffer.as_mut().len() {
+            if self.unsent.end + longest_record_len(self.full) > self.buffer.as_mut().len() {
                 self.send()?;
             }
         }
@@ -195,10 +205,18 @@ impl<'a> RecordWriter<'a> {
 
     fn write_unsent(&mut self) -> Result<()> {
         let range = self.unsent.clone();
-        if !range.is_empty() {
-            self.wire.write_all(&self.buffer.as_mut()[range])?;
-            self.last_sent = Instant::now();
+        if range.is_empty() {
+            return Ok(());
         }
+        let mut bytes = &self.buffer.as_mut()[range];
+        while !bytes.is_empty() {
+            if self.heard.is_some_and(|heard| heard.swap(false, Ordering::Relaxed)) {
+                self.wire.heard();
+            }
+            let written = self.wire.write_some(bytes)?;
+            bytes = &bytes[written..];
+        }
+        self.last_sent = Instant::now();
         Ok(())
     }
 
@@ -219,6 +237,7 @@ pub(super) struct RecordReader<'a> {
     buffer: Buffer,
     /// Received bytes that are not used up.
     unread: std::ops::Range<usize>,
+    heard: Option<&'a AtomicBool>,
 }
 
 /// What a record brings.
@@ -237,8 +256,9 @@ impl<'a> RecordReader<'a> {
         opener: &'a mut Opener,
         pending: &'a mut Vec<u8>,
         stream: u32,
+        heard: Option<&'a AtomicBool>,
     ) -> Self {
-        Self { wire, opener, pending, stream, buffer: Buffer::take(), unread: 0..0 }
+        Self { wire, opener, pending, stream, buffer: Buffer::take(), unread: 0..0, heard }
     }
 
     /// The next record, if all of it was received.
@@ -255,6 +275,9 @@ impl<'a> RecordReader<'a> {
             let start = unread.start;
             unread.start += len;
             let opened = opener.open(&mut bytes[..len])?;
+            if let Some(heard) = self.heard {
+                heard.store(true, Ordering::Relaxed);
+            }
             refuse_flags(opened.flags)?;
             let (kind, range) = (opened.kind, opened.content_range.clone());
             match kind {

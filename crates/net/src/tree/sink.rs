@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use e2eeftp_core::tree::{
@@ -17,8 +18,9 @@ use super::link_names::SinkLinks;
 use super::records::{Incoming, RecordReader, RecordWriter, StreamCheck};
 use super::removal::Removal;
 use super::sink_files::Wanted;
+use super::space::Space;
 use super::store_queue::{StoreJob, StoreQueue};
-use super::{Shared, TreeChoice, TreeEvents, TreeOptions, TreeSettings, begin, broken};
+use super::{Over, Shared, TreeChoice, TreeEvents, TreeOptions, TreeSettings, begin, broken};
 use crate::error::{Error, Result};
 use crate::pump::wire::Wire;
 use crate::transfer::{Phase, Transfer};
@@ -46,20 +48,27 @@ pub fn receive_tree(
     let transfer = pump.transfer;
     begin(transfer);
     let (outbound, inbound) = (Wire::to_send(socket, &pump)?, Wire::to_receive(socket, &pump)?);
-    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch);
-    let mut incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream);
+    let heard = AtomicBool::new(false);
+    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch, Some(&heard));
+    let mut incoming =
+        RecordReader::new(inbound, pump.opener, pump.pending, pump.stream, Some(&heard));
     let shared = Shared::new(out);
-    let queue = StoreQueue::new(writer);
+    let queue = StoreQueue::new(writer, Space::new(&shared, transfer, pump.space_timeout));
     let result = std::thread::scope(|scope| {
         let ticking = scope.spawn(|| shared.keep_alive(keep_alive));
         for _ in 0..StoreQueue::threads() {
             scope.spawn(|| queue.work());
         }
+        let (over, ended_queue) = (Over(&shared), queue.ending());
         let mut sink = Sink::new(writer, options, (&shared, &queue), transfer, events.as_deref());
         let mut ended = false;
         let mut result = sink.run(&mut incoming, &mut ended);
+        if result.is_err() {
+            // What has arrived is stored, but no room is waited for.
+            shared.set_broken();
+        }
         queue.push(&mut sink.jobs);
-        queue.end();
+        drop(ended_queue);
         if let Err(error) = &result
             && error.keeps_session()
         {
@@ -68,7 +77,7 @@ pub fn receive_tree(
                 result = Err(lost);
             }
         }
-        shared.set_over();
+        drop(over);
         ticking.thread().unpark();
         result
     });
@@ -113,7 +122,7 @@ pub(super) struct Sink<'a, 'w> {
     pub(super) writer: &'a TreeWriter,
     pub(super) options: &'a TreeOptions,
     pub(super) shared: &'a Shared<'w>,
-    pub(super) queue: &'a StoreQueue<'a>,
+    pub(super) queue: &'a StoreQueue<'a, 'w>,
     /// Files for the queue, and those that are in it, by their tickets.
     pub(super) jobs: Vec<StoreJob>,
     pub(super) in_queue: HashMap<u64, Wanted>,
@@ -145,7 +154,7 @@ impl<'a, 'w> Sink<'a, 'w> {
     fn new(
         writer: &'a TreeWriter,
         options: &'a TreeOptions,
-        (shared, queue): (&'a Shared<'w>, &'a StoreQueue<'a>),
+        (shared, queue): (&'a Shared<'w>, &'a StoreQueue<'a, 'w>),
         transfer: &'a Transfer,
         events: Option<&'a TreeEvents>,
     ) -> Self {
@@ -385,7 +394,7 @@ impl<'a, 'w> Sink<'a, 'w> {
             return Err(vfs::Error::new(ErrorKind::BadPath, "mkdir"));
         }
         let handle = self.handle(above)?;
-        self.writer.enter(handle.as_deref(), name)
+        self.queue.space.until_there(|| self.writer.enter(handle.as_deref(), name))
     }
 
     fn leave(&mut self, is_complete: bool) -> Result<()> {
@@ -457,7 +466,10 @@ impl<'a, 'w> Sink<'a, 'w> {
         let made = self.handle(&directory).and_then(|handle| {
             let (_, modified) = self.attributes(0, modified);
             let depth = directory.depth;
-            self.writer.symlink(handle.as_deref(), name, target, depth, modified)
+            let handle = handle.as_deref();
+            self.queue
+                .space
+                .until_there(|| self.writer.symlink(handle, name, target, depth, modified))
         });
         match made {
             Ok(made) => {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::dirs::{Node, OpenDirs};
 use super::records::{Incoming, RecordReader, RecordWriter, StreamCheck};
 use super::walk::{Directory, Walk};
 use super::{
-    Shared, TreeChoice, TreeOptions, TreeSettings, WINDOW_COST, begin, broken, cost_of,
+    Over, Shared, TreeChoice, TreeOptions, TreeSettings, WINDOW_COST, begin, broken, cost_of,
     drain_timeout,
 };
 use crate::error::{Error, Result};
@@ -48,8 +49,9 @@ pub fn send_tree(
     let transfer = pump.transfer;
     begin(transfer);
     let (outbound, inbound) = (Wire::to_send(socket, &pump)?, Wire::to_receive(socket, &pump)?);
-    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch);
-    let incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream);
+    let heard = AtomicBool::new(false);
+    let out = RecordWriter::new(outbound, pump.sealer, pump.stream, pump.epoch, Some(&heard));
+    let incoming = RecordReader::new(inbound, pump.opener, pump.pending, pump.stream, Some(&heard));
     let shared = Shared::new(out);
     let inbox = Inbox::default();
     let result = std::thread::scope(|scope| {
@@ -57,6 +59,7 @@ pub fn send_tree(
             inbox.listen(incoming, &shared, transfer, events.as_deref(), options.choice.is_none())
         });
         let ticking = scope.spawn(|| shared.keep_alive(keep_alive));
+        let over = Over(&shared);
         let mut source = Source {
             open: OpenDirs::new(),
             pending: VecDeque::new(),
@@ -78,7 +81,7 @@ pub fn send_tree(
         {
             result = Err(lost);
         }
-        shared.set_over();
+        drop(over);
         ticking.thread().unpark();
         match listening.join() {
             // The first thing that went wrong; but a connection that broke is more than a file.
@@ -228,6 +231,9 @@ impl Inbox {
                     return Err(broken("answers to nothing"));
                 }
                 self.changed.notify_all();
+            }
+            Message::Space { is_full } if state.counts.is_none() => {
+                transfer.set_phase(if is_full { Phase::WaitingForSpace } else { Phase::Moving });
             }
             Message::Counts(counts) if state.counts.is_none() => state.counts = Some(counts),
             _ => return Err(broken("a message that a sink does not send here")),

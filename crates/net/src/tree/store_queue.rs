@@ -8,6 +8,8 @@ use std::thread::available_parallelism;
 use e2eeftp_core::crypto::RootHasher;
 use e2eeftp_vfs::{Error, ErrorKind, Result, TreeDir, TreeWriter};
 
+use super::space::Space;
+
 /// Most threads of one transfer that store.
 const MAX_THREADS: usize = 4;
 /// Files that wait, at most.
@@ -41,8 +43,9 @@ pub(super) struct Stored {
 }
 
 /// Shared by the thread that receives and those that store.
-pub(super) struct StoreQueue<'a> {
+pub(super) struct StoreQueue<'a, 'w> {
     writer: &'a TreeWriter,
+    pub(super) space: Space<'a, 'w>,
     state: Mutex<State>,
     /// Files have come, or no more will.
     came: Condvar,
@@ -61,10 +64,10 @@ struct State {
     is_over: bool,
 }
 
-impl<'a> StoreQueue<'a> {
-    pub(super) fn new(writer: &'a TreeWriter) -> Self {
+impl<'a, 'w> StoreQueue<'a, 'w> {
+    pub(super) fn new(writer: &'a TreeWriter, space: Space<'a, 'w>) -> Self {
         let state = Mutex::default();
-        Self { writer, state, came: Condvar::new(), went: Condvar::new() }
+        Self { writer, space, state, came: Condvar::new(), went: Condvar::new() }
     }
 
     /// How many threads are worth their while.
@@ -107,9 +110,14 @@ impl<'a> StoreQueue<'a> {
     }
 
     /// No more files come. Those that wait are stored: they have arrived, and need not come again.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.lock().is_over = true;
         self.came.notify_all();
+    }
+
+    /// Ends it when dropped, also in a panic: the threads would never be over else.
+    pub(super) fn ending(&self) -> Ending<'_, 'a, 'w> {
+        Ending(self)
     }
 
     /// Hands files over, and stores some itself when too many wait. `jobs` is empty afterwards.
@@ -148,8 +156,8 @@ impl<'a> StoreQueue<'a> {
 
     fn store(&self, job: StoreJob) -> (Stored, Vec<u8>) {
         let StoreJob { ticket, directory, name, content, size, root, mode, modified } = job;
-        let result = check(&content, size, root)
-            .and_then(|()| self.writer.store(&directory, &name, &content, mode, modified));
+        let store = || self.writer.store(&directory, &name, &content, mode, modified);
+        let result = check(&content, size, root).and_then(|()| self.space.until_there(store));
         (Stored { ticket, result }, content)
     }
 
@@ -158,13 +166,22 @@ impl<'a> StoreQueue<'a> {
     }
 }
 
+/// See [`StoreQueue::ending`].
+pub(super) struct Ending<'q, 'a, 'w>(&'q StoreQueue<'a, 'w>);
+
+impl Drop for Ending<'_, '_, '_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 /// Files that a thread has taken; over when they are stored, or when the thread dies.
-struct Running<'q, 'a> {
-    queue: &'q StoreQueue<'a>,
+struct Running<'q, 'a, 'w> {
+    queue: &'q StoreQueue<'a, 'w>,
     count: usize,
 }
 
-impl Drop for Running<'_, '_> {
+impl Drop for Running<'_, '_, '_> {
     fn drop(&mut self) {
         self.queue.lock().running -= self.count;
         self.queue.went.notify_one();

@@ -287,3 +287,27 @@ async fn a_cancel_ends_both_sides_and_the_session_lives() {
         world.pair.check_usable().await;
     }
 }
+
+/// A record that is nearly full carries more padding than a full one, so that fewer of them fit into
+/// what is sent at once.
+#[tokio::test]
+async fn records_that_are_nearly_full_find_room() {
+    const RECORD: usize = 128 << 10;
+    let world = World::new().await;
+    // With old names nothing follows its entry at once: contents stand one behind the other.
+    fs::create_dir(world.to.join("top")).unwrap();
+    // Two contents, each with tag, length and root, leave 2 or 16 bytes of a record: in an order
+    // without a pattern, so that every mix of both comes to be sent at once.
+    let mut chance = 1_u32;
+    for number in 0..480_usize {
+        if number % 2 == 0 {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        }
+        let spare = if chance >> 24 < 96 { 2 } else { 16 };
+        let len = (RECORD - spare) / 2 - (1 + 3 + 32);
+        write(&world.from, &format!("f{number:03}"), &vec![7; len]);
+    }
+    let counts = world.run(Run::default()).await.counts();
+    assert_eq!((counts.files, counts.failed), (480, 0));
+    world.assert_same();
+}

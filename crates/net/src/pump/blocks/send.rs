@@ -243,7 +243,10 @@ impl Sending<'_, '_, '_> {
     fn send_piece(&mut self, source: &dyn Source, piece: Range<u64>) -> Result<()> {
         let mut at = piece.start;
         while at < piece.end {
-            if self.records == self.batch {
+            let want = usize::try_from(piece.end - at).unwrap_or(self.full).min(self.full);
+            // Several ends of pieces in one batch, each padded, may need more than full records do.
+            let has_room = self.filled + data_record_len(want) <= self.buffer.as_mut().len();
+            if self.records == self.batch || !has_room {
                 self.flush()?;
                 if self.settings.transfer.is_cancelled() {
                     return Err(Error::Aborted);
@@ -252,7 +255,6 @@ impl Sending<'_, '_, '_> {
                     return Err(Error::PeerStopped(reason));
                 }
             }
-            let want = usize::try_from(piece.end - at).unwrap_or(self.full).min(self.full);
             let end = self.filled + data_record_len(want);
             let record = &mut self.buffer.as_mut()[self.filled..end];
             let content = &mut record[CONTENT_OFFSET..CONTENT_OFFSET + want];
