@@ -106,3 +106,59 @@ test('a client that goes away while the server waits leaves nothing', async (t) 
   await assertServes(t, box, server);
   await assertClean(t, box);
 });
+
+/** 40 files of 100 KiB. */
+function randomTree(box: Sandbox, name: string): void {
+  for (let number = 0; number < 40; number += 1) randomFile(box, `${name}/d${number % 3}/f${number}`, 100 * 1024);
+}
+
+function assertTree(t: ExecutionContext, box: Sandbox, one: string, other: string): void {
+  for (let number = 0; number < 40; number += 1) {
+    const name = `d${number % 3}/f${number}`;
+    t.true(box.bytes(`${one}/${name}`).equals(box.bytes(`${other}/${name}`)), name);
+  }
+}
+
+test('small files of a directory wait, too, at the server', async (t) => {
+  const box = sandbox(t);
+  randomTree(box, 'tree');
+  mountSmall(t, box.path('files'), 'size=8m');
+  const server = await box.ready();
+  const run = await underWay(t, box, ['send', 'tree', '127.0.0.1:copy'], server);
+  await assertGoesOn(t, run, fill(box.path('files')));
+  assertTree(t, box, 'tree', 'files/copy');
+  await assertServes(t, box, server);
+  await assertClean(t, box);
+});
+
+test('small files of a directory wait, too, at the client; ctrl-C is heard', async (t) => {
+  const box = sandbox(t);
+  mountSmall(t, box.path('here'), 'size=8m');
+  const server = await box.ready();
+  randomTree(box, 'files/tree');
+  const run = await underWay(t, box, ['get', '127.0.0.1:tree', 'here/copy'], server);
+  await assertGoesOn(t, run, fill(box.path('here')));
+  assertTree(t, box, 'files/tree', 'here/copy');
+  rmSync(box.path('here/copy'), { recursive: true });
+  const again = await underWay(t, box, ['get', '127.0.0.1:tree', 'here/copy'], server);
+  fill(box.path('here'));
+  await again.until(WAITS);
+  again.kill('SIGINT');
+  t.is((await again.result).code, 130);
+  await assertServes(t, box, server);
+});
+
+test('a directory waits once until its time is up, and what does not fit is named', async (t) => {
+  const box = sandbox(t);
+  randomTree(box, 'tree');
+  mountSmall(t, box.path('files'), 'size=8m');
+  const server = await box.ready([], ['--space-timeout', '2']);
+  const run = await underWay(t, box, ['send', 'tree', '127.0.0.1:copy'], server);
+  fill(box.path('files'));
+  const result = await run.result;
+  t.is(result.code, 10, result.stderr);
+  const phases = events(result.stdout).flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
+  t.is(phases.filter((phase) => phase === 'waiting-for-space').length, 1);
+  t.regex(result.stdout, /"code":"E2EEFTP_NO_SPACE"/);
+  await assertServes(t, box, server);
+});
