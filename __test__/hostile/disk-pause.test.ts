@@ -154,8 +154,9 @@ test('a directory waits once until its time is up, and what does not fit is name
   mountSmall(t, box.path('files'), 'size=8m');
   const server = await box.ready([], ['--space-timeout', '2']);
   const run = await underWay(t, box, ['send', 'tree', '127.0.0.1:copy'], server);
-  fill(box.path('files'));
+  const makeRoom = fill(box.path('files'));
   const result = await run.result;
+  makeRoom();
   t.is(result.code, 10, result.stderr);
   const phases = events(result.stdout).flatMap((event) => (event.type === 'phase' ? [event.phase] : []));
   t.is(phases.filter((phase) => phase === 'waiting-for-space').length, 1);
