@@ -15,6 +15,9 @@ const FILE_SYSTEMS = new Map([
   [0x794c7630, 'overlayfs'],
 ]);
 
+/** Options whose value is a path. */
+const PATH_OPTIONS = new Set(['--json', '--dir', '--disk-dir', '--sshd']);
+
 /**
  * @param {import('./options.mjs').Options} options
  * @param {{isolated: boolean, congestion: string}} conditions
@@ -27,7 +30,7 @@ export function describeEnvironment(options, conditions, bench) {
   const loads = bench.foreignLoads.map((load) => Math.round(load * 100));
   return [
     ['Date', `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC`],
-    ['Command', ['npm run bench --', ...process.argv.slice(2)].join(' ').replace(/ --$/, '')],
+    ['Command', commandLine(process.argv.slice(2))],
     ['e2eeftp', `${packageVersion('.')}, ${commit()}`],
     ['CPU', `${cpus.length} × ${cpus[0]?.model ?? 'unknown'}`],
     ['Memory', `${Math.round(os.totalmem() / 2 ** 30)} GiB`],
@@ -47,6 +50,12 @@ export function describeEnvironment(options, conditions, bench) {
     ['OpenSSH', `${firstLine('ssh', ['-V'])}; sshd: ${sshd ?? 'none'}`],
     ['npm ssh2', packageVersion('node_modules/ssh2')],
   ];
+}
+
+/** The command line, without the paths of this machine. */
+function commandLine(args) {
+  const words = args.map((word, index) => (PATH_OPTIONS.has(args[index - 1]) ? '…' : word));
+  return ['npm run bench --', ...words].join(' ').replace(/ --$/, '');
 }
 
 function congestion({ isolated, congestion: name }) {
