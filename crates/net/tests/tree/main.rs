@@ -7,7 +7,6 @@ mod common;
 mod deletion;
 mod hostile;
 mod links;
-mod memory;
 mod properties;
 mod transfer;
 mod world;

@@ -1,4 +1,13 @@
-//! Memory does not grow with the number of entries.
+//! Memory does not grow with the number of entries of a tree. In a process of its own: other tests
+//! beside it would be measured, too.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::large_futures, reason = "the stack of a test has room")]
+
+#[path = "common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "one test of what the others use")]
+#[path = "tree/world.rs"]
+mod world;
 
 use std::fs;
 
